@@ -1,0 +1,38 @@
+"""Structures from extended XYZ files, or any other format that ASE reads."""
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from mlip_core.data.chemical_system import ChemicalSystem
+from mlip_core.data.chemical_systems_readers.chemical_systems_reader import ChemicalSystemsReader
+from mlip_core.data.chemical_systems_readers.utils import Systems
+from mlip_core.data.frames import Frame, iterate_frames
+
+
+class ExtxyzReader(ChemicalSystemsReader):
+    """Reads extended XYZ files; forces and energies are required."""
+
+    def read_file(self, path: Path, limit: int | None) -> Systems:
+        """Read at most ``limit`` structures of a file; see :func:`iterate_frames`."""
+        frames = iterate_frames(path, self.config.labels)
+        return [system_from_frame(frame) for frame in islice(frames, limit)]
+
+
+def system_from_frame(frame: Frame) -> ChemicalSystem:
+    """A frame as a structure whose species are numbered within itself.
+
+    A structure that is not periodic has no cell, whatever the file says.
+    """
+    atoms = frame.atoms
+    return ChemicalSystem(
+        atomic_numbers=atoms.numbers,
+        atomic_species=np.unique(atoms.numbers, return_inverse=True)[1],
+        positions=atoms.positions,
+        energy=frame.energy,
+        forces=frame.forces,
+        stress=frame.stress,
+        cell=atoms.cell.array if atoms.pbc.any() else None,
+        pbc=tuple(atoms.pbc.tolist()),
+    )

@@ -1,0 +1,222 @@
+"""Symmetric contraction: products of a node's features with themselves (MACE, eq. 10 and 11).
+
+The literal form contracts dense tensors U of all products with themselves. Here the same polynomials are
+written in a basis of nested couplings ``(((A A)_k1 A)_k2 A)_L`` with only linearly independent members,
+and evaluated from the inside out, as Horner does: the last factor A is multiplied only once for each of
+its irreps, on the weighted sum of everything that it meets. A constant matrix takes the weights of the
+file format, whose basis may be redundant, to those of the nested basis.
+
+Batatia et al., MACE: Higher Order Equivariant Message Passing Neural Networks (2022).
+"""
+
+import functools
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from mlip_core.models.equivariant.coupling import clebsch_gordan, couple
+from mlip_core.models.equivariant.irreps import Irrep, products
+
+Array = Any
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A nested coupling: the irrep itself if ``inner`` is ``None``, else ``(inner x factor)_irrep``."""
+
+    irrep: Irrep
+    inner: "Tree | None" = None
+    factor: Irrep | None = None
+
+    @property
+    def order(self) -> int:
+        """How many factors it multiplies."""
+        return 1 if self.inner is None else self.inner.order + 1
+
+    def evaluate(self, features: Mapping[Irrep, Array], memo: "dict[Tree, Array]") -> Array:
+        """Its value for ``features``, with inner trees looked up in and added to ``memo``."""
+        if self.inner is None or self.factor is None:
+            return features[self.irrep]
+        if self not in memo:
+            inner = self.inner.evaluate(features, memo)
+            memo[self] = couple(inner, features[self.factor], self.irrep.degree)
+        return memo[self]
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """How to contract the features ``irreps_in`` to one output irrep.
+
+    Attributes:
+        trees: for each order from 1, the independent couplings.
+        transforms: for each order, ``[n_weights, n_trees]``: from the weights of the file format to
+            those of the trees.
+    """
+
+    irrep_out: Irrep
+    trees: tuple[tuple[Tree, ...], ...]
+    transforms: tuple[np.ndarray, ...]
+
+    def __call__(
+        self,
+        features: Mapping[Irrep, Array],
+        weights: Sequence[Sequence[Array]],
+        memo: dict[Tree, Array],
+    ) -> Array:
+        """Contract.
+
+        Args:
+            features: of each irrep, ``[2 l + 1, n_nodes, channels]``.
+            weights: for each order and tree, ``[n_nodes, channels]``.
+            memo: products already evaluated for the same features, shared between output irreps.
+
+        Returns:
+            ``[2 l_out + 1, n_nodes, channels]``.
+        """
+        total = weights[0][0] * features[self.irrep_out]
+        for (_, factor), members in _by_last_factor(self.trees, weights).items():
+            terms = [weight * tree.evaluate(features, memo) for tree, weight in members]
+            inner = functools.reduce(operator.add, terms)
+            total = total + couple(inner, features[factor], self.irrep_out.degree)
+        return total
+
+
+def _by_last_factor(
+    trees: Sequence[Sequence[Tree]], weights: Sequence[Sequence[Array]]
+) -> dict[tuple[Irrep, Irrep], list[tuple[Tree, Array]]]:
+    groups: dict[tuple[Irrep, Irrep], list[tuple[Tree, Array]]] = {}
+    for order_trees, order_weights in zip(trees[1:], weights[1:], strict=True):
+        for tree, weight in zip(order_trees, order_weights, strict=True):
+            assert tree.inner is not None and tree.factor is not None
+            groups.setdefault((tree.inner.irrep, tree.factor), []).append((tree.inner, weight))
+    return groups
+
+
+@lru_cache(maxsize=None)
+def contraction(
+    irreps_in: tuple[Irrep, ...], irrep_out: Irrep, correlation: int, is_symmetric: bool
+) -> Contraction:
+    """Find the trees and transforms of a contraction.
+
+    Args:
+        irreps_in: the irreps of the features, one of each.
+        irrep_out: the irrep of the result.
+        correlation: highest order.
+        is_symmetric: whether the weights of the file format belong to the basis of symmetric tensors
+            (one weight per independent polynomial) or to that of all tensors (redundant).
+    """
+    trees, transforms = [], []
+    for order in range(1, correlation + 1):
+        basis = format_basis(irreps_in, irrep_out, order, is_symmetric)
+        reference = _Polynomials(irreps_in, basis)
+        members = _independent_trees(irreps_in, order, irrep_out, reference.rank)
+        trees.append(members)
+        transforms.append(reference.in_terms_of(members))
+    return Contraction(irrep_out, tuple(trees), tuple(transforms))
+
+
+def format_basis(
+    irreps_in: tuple[Irrep, ...], irrep_out: Irrep, order: int, is_symmetric: bool
+) -> np.ndarray:
+    """The dense basis that the parameter layout implies, ``[dim] * order + [n_weights, dim_out]``.
+
+    The layout is that of ``e3nn``: which tensors, in which order and of which norm.
+    """
+    import e3nn_jax  # here, because only who traces a network needs it and it is slow to import
+
+    irreps = e3nn_jax.Irreps("+".join(str(irrep) for irrep in irreps_in))
+    keep = [e3nn_jax.Irrep(str(irrep_out))]
+    if is_symmetric:
+        basis = e3nn_jax.reduced_symmetric_tensor_product_basis(irreps, order, keep_ir=keep)
+    else:
+        basis = e3nn_jax.reduced_tensor_product_basis([irreps] * order, keep_ir=keep)
+    (tensor,) = basis.chunks
+    return np.asarray(tensor, np.float64)
+
+
+class _Polynomials:
+    """The polynomials of a dense basis, known by their values at random points."""
+
+    def __init__(self, irreps_in: tuple[Irrep, ...], basis: np.ndarray) -> None:
+        n_weights, dim = basis.shape[-2:]
+        self.points = _random_points(irreps_in, 2 + 2 * n_weights // dim)
+        flat = np.concatenate([self.points[irrep] for irrep in irreps_in])
+        values = np.tensordot(flat.T, basis, axes=1)
+        for _ in range(basis.ndim - 3):
+            values = np.einsum("ni,ni...->n...", flat.T, values)
+        self.values = values.swapaxes(0, 1).reshape(n_weights, -1)
+        self.rank = int(np.linalg.matrix_rank(self.values, rtol=_TOLERANCE))
+
+    def in_terms_of(self, trees: Sequence[Tree]) -> np.ndarray:
+        """The matrix ``[n_weights, n_trees]`` that writes each of them as a sum of ``trees``."""
+        values = np.stack([_values(tree, self.points) for tree in trees])
+        matrix, *_ = np.linalg.lstsq(values.T, self.values.T, rcond=None)
+        assert np.allclose(matrix.T @ values, self.values, atol=1e-9 * np.abs(self.values).max())
+        return matrix.T
+
+
+def _random_points(irreps: Sequence[Irrep], count: int) -> dict[Irrep, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return {irrep: generator.normal(size=(irrep.dim, count)) for irrep in irreps}
+
+
+def _values(tree: Tree, points: Mapping[Irrep, np.ndarray]) -> np.ndarray:
+    return tree.evaluate(points, {}).T.ravel()
+
+
+@lru_cache(maxsize=None)
+def _independent_trees(
+    irreps_in: tuple[Irrep, ...], order: int, irrep_out: Irrep, rank: int | None = None
+) -> tuple[Tree, ...]:
+    """The cheapest trees that span all symmetric products of an order; stops once ``rank`` are found."""
+    if order == 1:
+        return (Tree(irrep_out),)
+    candidates = sorted(_candidates(irreps_in, order, irrep_out), key=_cost)
+    points = _random_points(irreps_in, 4 + len(candidates) // irrep_out.dim)
+    chosen: list[Tree] = []
+    directions: list[np.ndarray] = []
+    for tree in candidates:
+        if len(chosen) == rank:
+            break
+        direction = _new_direction(_values(tree, points), directions)
+        if direction is not None:
+            chosen.append(tree)
+            directions.append(direction)
+    return tuple(chosen)
+
+
+def _new_direction(values: np.ndarray, directions: Sequence[np.ndarray]) -> np.ndarray | None:
+    scale = np.linalg.norm(values)
+    if scale < _TOLERANCE:
+        return None
+    rest = values / scale
+    for _ in range(2):  # twice, or rounding spoils the orthogonality
+        for direction in directions:
+            rest = rest - (direction @ rest) * direction
+    norm = np.linalg.norm(rest)
+    return rest / norm if norm > 1e3 * _TOLERANCE else None
+
+
+def _candidates(irreps_in: tuple[Irrep, ...], order: int, irrep_out: Irrep) -> Iterator[Tree]:
+    for factor in irreps_in:
+        for inner_irrep in products(irrep_out, factor):
+            if order == 2 and inner_irrep not in irreps_in:
+                continue
+            for inner in _independent_trees(irreps_in, order - 1, inner_irrep):
+                yield Tree(irrep_out, inner, factor)
+
+
+def _cost(tree: Tree) -> tuple[int, ...]:
+    """Multiplications of the outer coupling, then those of the inner ones: fewer groups, simpler ones."""
+    costs = []
+    current: Tree | None = tree
+    while current is not None and current.inner is not None and current.factor is not None:
+        degrees = (current.inner.irrep.degree, current.factor.degree, current.irrep.degree)
+        costs.append(np.count_nonzero(clebsch_gordan(*degrees)).item())
+        current = current.inner
+    return tuple(costs)

@@ -1,0 +1,81 @@
+"""Hyperparameters of MACE."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from mlip_core.models.equivariant.irreps import parse_irreps
+from mlip_core.models.options import Activation, RadialEnvelope
+
+
+def _check_irreps(text: str) -> str:
+    parse_irreps(text)
+    return text
+
+
+IrrepsText = Annotated[str, AfterValidator(_check_irreps)]
+
+
+class MaceConfig(BaseModel):
+    """Hyperparameters of MACE.
+
+    Attributes:
+        num_layers: number of message-passing layers.
+        num_channels: channels of each irrep.
+        l_max: highest degree of the spherical harmonics of the edges.
+        node_symmetry: highest degree of the node features between layers; default ``l_max``.
+        correlation: highest order of the products of a node's features; body order minus one.
+        readout_irreps: irreps of the layers of the readout MLP of the last layer.
+        num_readout_heads: number of readouts whose energies are added up.
+        num_bessel: number of radial basis functions.
+        activation: activation of the MLPs.
+        radial_envelope: envelope of the radial basis.
+        symmetric_tensor_product_basis: whether the parameters belong to the basis of symmetric tensors
+            (fewer) or to that of all tensors; the functions that can be learned are the same.
+        atomic_energies: ``None`` or "average" for those of the dataset, "zero", or eV by atomic number.
+        avg_num_neighbors: normalises messages; default that of the dataset.
+        avg_r_min: distance from which on the radial basis is normalised, Å; default that of the dataset.
+        num_species: number of elements; default that of the dataset.
+        include_pseudotensors: part of the file format; only ``False`` is implemented.
+        gate_nodes: part of the file format; only ``False`` is implemented.
+        species_embedding_dim: part of the file format; only ``None`` is implemented.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    num_layers: PositiveInt = 2
+    num_channels: PositiveInt = 128
+    l_max: NonNegativeInt = 3
+    node_symmetry: NonNegativeInt | None = None
+    correlation: PositiveInt = 3
+    readout_irreps: tuple[IrrepsText, ...] = ("16x0e", "0e")
+    num_readout_heads: PositiveInt = 1
+    num_bessel: PositiveInt = 8
+    activation: Activation = Activation.SILU
+    radial_envelope: RadialEnvelope = RadialEnvelope.POLYNOMIAL
+    symmetric_tensor_product_basis: bool = False
+    atomic_energies: str | dict[int, float] | None = None
+    avg_num_neighbors: PositiveFloat | None = None
+    avg_r_min: PositiveFloat | None = None
+    num_species: PositiveInt | None = None
+    include_pseudotensors: Literal[False] = False
+    gate_nodes: Literal[False] = False
+    species_embedding_dim: None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.node_symmetry is not None and self.node_symmetry > self.l_max:
+            raise ValueError(
+                f"node_symmetry ({self.node_symmetry}) is larger than l_max ({self.l_max})"
+            )
+        if len(self.readout_irreps) != 2 or parse_irreps(self.readout_irreps[1]) != [(1, (0, 1))]:
+            raise ValueError("readout_irreps must be a hidden layer and '0e', e.g. ['16x0e', '0e']")
+        return self

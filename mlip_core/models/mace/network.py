@@ -1,0 +1,314 @@
+"""MACE (Batatia et al., MACE: Higher Order Equivariant Message Passing Neural Networks, 2022)."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from mlip_core.models.atomic_energies import get_atomic_energies
+from mlip_core.models.blocks import (
+    Features,
+    FullyConnectedTensorProduct,
+    Irreps,
+    Linear,
+    LinearNodeEmbeddingBlock,
+    MultiLayerPerceptron,
+    RadialEmbeddingBlock,
+)
+from mlip_core.models.edge_geometry import edge_geometry
+from mlip_core.models.equivariant.irreps import SCALAR, Irrep, natural, parse_irreps
+from mlip_core.models.equivariant.message_passing import Edges, message_paths, pass_messages
+from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
+from mlip_core.models.equivariant.symmetric_contraction import (
+    Contraction,
+    contraction,
+)
+from mlip_core.models.mace.config import MaceConfig
+from mlip_core.models.mlip_network import MLIPNetwork
+from mlip_core.models.options import Activation, normalized_activation
+from mlip_core.models.radial_embedding import bessel_basis, parse_radial_envelope
+from mlip_core.typing import EdgeBlocks
+
+Array = Any
+
+
+class Mace(MLIPNetwork):
+    """MACE, from edge vectors and species to atomic energies; see ``MLIPNetwork``."""
+
+    config: MaceConfig
+
+    Config: ClassVar[type[MaceConfig]] = MaceConfig
+
+    @nn.compact
+    def __call__(
+        self,
+        edge_vectors: Array,
+        node_species: Array,
+        senders: Array,
+        receivers: Array,
+        blocks: EdgeBlocks | None = None,
+    ) -> Array:
+        """Energies of atoms ``[n_nodes]``, eV, relative to their atomic energies."""
+        block = MaceBlock(
+            config=self.config,
+            cutoff=self.dataset_info.cutoff_distance_angstrom,
+            num_species=self.config.num_species or len(self.dataset_info.atomic_energies_map),
+            avg_num_neighbors=(
+                self.config.avg_num_neighbors or self.dataset_info.avg_num_neighbors
+            ),
+            avg_r_min=self.config.avg_r_min or self.dataset_info.avg_r_min_angstrom,
+        )
+        energies = block(edge_vectors, node_species, senders, receivers, blocks)
+        return self.dataset_info.scaling_mean + self.dataset_info.scaling_stdev * energies
+
+    def atomic_energies(self) -> tuple[float, ...]:
+        """Energy of the free atom of each species, eV."""
+        return get_atomic_energies(self.dataset_info, self.config.atomic_energies)
+
+
+class MaceBlock(nn.Module):
+    """The layers of MACE and the sum of their readouts.
+
+    Attributes:
+        config: hyperparameters.
+        cutoff: Å.
+        num_species: number of elements.
+        avg_num_neighbors: by which messages are normalised.
+        avg_r_min: from which on the radial basis is normalised, Å.
+    """
+
+    config: MaceConfig
+    cutoff: float
+    num_species: int
+    avg_num_neighbors: float
+    avg_r_min: float | None
+
+    @nn.compact
+    def __call__(
+        self,
+        edge_vectors: Array,
+        node_species: Array,
+        senders: Array,
+        receivers: Array,
+        blocks: EdgeBlocks | None,
+    ) -> Array:
+        """Dimensionless energies of atoms ``[n_nodes]``."""
+        edges = self._edges(edge_vectors, senders, receivers, blocks)
+        features = LinearNodeEmbeddingBlock(self.num_species, self.config.num_channels)(
+            node_species
+        )
+        energies = jnp.zeros(node_species.shape, edge_vectors.dtype)
+        for index in range(self.config.num_layers):
+            layer = MaceLayer(
+                config=self.config,
+                num_species=self.num_species,
+                avg_num_neighbors=self.avg_num_neighbors,
+                is_first=index == 0,
+                is_last=index == self.config.num_layers - 1,
+                name=f"layer_{index}",
+            )
+            features, layer_energies = layer(features, node_species, edges)
+            energies = energies + layer_energies
+        return energies
+
+    def _edges(
+        self, vectors: Array, senders: Array, receivers: Array, blocks: EdgeBlocks | None
+    ) -> Edges:
+        geometry = edge_geometry(vectors, self.cutoff)
+        harmonics = spherical_harmonics(self.config.l_max, geometry.directions)
+        radial = RadialEmbeddingBlock(
+            r_max=self.cutoff,
+            basis_functions=bessel_basis,
+            envelope_function=parse_radial_envelope(self.config.radial_envelope),
+            num_bessel=self.config.num_bessel,
+            avg_r_min=self.avg_r_min,
+        )(geometry.lengths)
+        return Edges(
+            senders=senders,
+            receivers=receivers,
+            harmonics=[values.T for values in harmonics],
+            radial=radial,
+            is_within=geometry.is_within,
+            blocks=blocks,
+        )
+
+
+class MaceLayer(nn.Module):
+    """One layer: messages, their products with themselves, an update and a readout."""
+
+    config: MaceConfig
+    num_species: int
+    avg_num_neighbors: float
+    is_first: bool
+    is_last: bool
+
+    @nn.compact
+    def __call__(
+        self, features: Features, node_species: Array, edges: Edges
+    ) -> tuple[Features, Array]:
+        """New features and the layer's energies ``[n_nodes]``."""
+        n_channels = self.config.num_channels
+        irreps_out = _naturals(n_channels, self._degree_out())
+        messages = InteractionBlock(self.config, self.avg_num_neighbors)(features, edges)
+        if self.is_first:
+            irreps = _naturals(n_channels, self.config.l_max)
+            messages = FullyConnectedTensorProduct(irreps, self.num_species)(messages, node_species)
+        product = EquivariantProductBasisBlock(self.config, irreps_out, self.num_species)(
+            messages, node_species
+        )
+        if not self.is_first:
+            old = FullyConnectedTensorProduct(irreps_out, self.num_species)(features, node_species)
+            product = {irrep: x + old.get(irrep, 0) for irrep, x in product.items()}
+        return product, self._read_out(product)
+
+    def _degree_out(self) -> int:
+        if self.is_last:
+            return 0
+        symmetry = self.config.node_symmetry
+        return self.config.l_max if symmetry is None else symmetry
+
+    def _read_out(self, features: Features) -> Array:
+        heads = [
+            NonLinearReadoutBlock(self.config.readout_irreps, self.config.activation)
+            if self.is_last
+            else LinearReadoutBlock()
+            for _ in range(self.config.num_readout_heads)
+        ]
+        return sum(head(features) for head in heads)
+
+
+class InteractionBlock(nn.Module):
+    """Messages from the neighbours, between two linear layers."""
+
+    config: MaceConfig
+    avg_num_neighbors: float
+
+    @nn.compact
+    def __call__(self, features: Features, edges: Edges) -> Features:
+        """Features of degrees up to ``l_max``."""
+        irreps_up = [(x.shape[2], irrep) for irrep, x in features.items()]
+        features = Linear(irreps_up, name="linear_up")(features)
+        messages = MessagePassingConvolution(self.config, self.avg_num_neighbors)(features, edges)
+        irreps_down = _naturals(self.config.num_channels, self.config.l_max)
+        return Linear(irreps_down, name="linear_down")(messages)
+
+
+class MessagePassingConvolution(nn.Module):
+    """The messages, weighted by an MLP of the edge's length."""
+
+    config: MaceConfig
+    avg_num_neighbors: float
+
+    @nn.compact
+    def __call__(self, features: Features, edges: Edges) -> Features:
+        """Sum over neighbours; channels of all couplings to an irrep stand side by side."""
+        paths = message_paths(list(features), self.config.l_max)
+        n_weights = len(paths) * self.config.num_channels
+        activation = normalized_activation(self.config.activation)
+        weights = MultiLayerPerceptron((64, 64, 64, n_weights), activation)(edges.radial)
+        if self.config.activation is Activation.SIGMOID:  # the only one that is not zero at zero
+            weights = jnp.where(edges.is_within[:, None], weights, 0)
+        messages = pass_messages(features, edges, weights, paths)
+        return {irrep: x * self.avg_num_neighbors**-1 for irrep, x in messages.items()}
+
+
+class EquivariantProductBasisBlock(nn.Module):
+    """Products of the messages with themselves, then a linear layer."""
+
+    config: MaceConfig
+    irreps_out: Irreps
+    num_species: int
+
+    @nn.compact
+    def __call__(self, features: Features, node_species: Array) -> Features:
+        """Features of ``irreps_out``."""
+        products = SymmetricContraction(
+            irreps_out=tuple(irrep for _, irrep in self.irreps_out),
+            correlation=self.config.correlation,
+            num_species=self.num_species,
+            is_symmetric=self.config.symmetric_tensor_product_basis,
+        )(features, node_species)
+        return Linear(self.irreps_out)(products)
+
+
+class SymmetricContraction(nn.Module):
+    """Products up to order ``correlation``, with other weights for each species and channel."""
+
+    irreps_out: Sequence[Irrep]
+    correlation: int
+    num_species: int
+    is_symmetric: bool
+
+    @nn.compact
+    def __call__(self, features: Features, node_species: Array) -> Features:
+        """Features of ``irreps_out``, same channels as the input."""
+        contractions = {
+            irrep: contraction(tuple(features), irrep, self.correlation, self.is_symmetric)
+            for irrep in self.irreps_out
+        }
+        n_channels = next(iter(features.values())).shape[2]
+        weights = iter(self._weights(contractions, n_channels, node_species))
+        memo: dict = {}
+        return {
+            irrep: contract(features, [[next(weights) for _ in trees] for trees in contract.trees], memo)
+            for irrep, contract in contractions.items()
+        }
+
+    def _weights(
+        self, contractions: dict[Irrep, Contraction], n_channels: int, node_species: Array
+    ) -> list[Array]:
+        """For each tree of each order of each contraction, ``[n_nodes, n_channels]``."""
+        by_species = jnp.concatenate(
+            [
+                self._weights_of_trees(f"w{order}_{irrep}", transform, n_channels)
+                for irrep, contract in contractions.items()
+                for order, transform in enumerate(contract.transforms, start=1)
+            ],
+            axis=1,
+        )
+        return _unstack(by_species[node_species], axis=1)
+
+    def _weights_of_trees(self, name: str, transform: np.ndarray, n_channels: int) -> Array:
+        """``[num_species, n_trees, n_channels]``."""
+        n_weights, _ = transform.shape
+        init = nn.initializers.normal(n_weights**-0.5)
+        weight = self.param(name, init, (self.num_species, n_weights, n_channels))
+        return jnp.einsum("swc,wt->stc", weight, jnp.asarray(transform, weight.dtype))
+
+
+class LinearReadoutBlock(nn.Module):
+    """Energies as a linear function of the scalars."""
+
+    @nn.compact
+    def __call__(self, features: Features) -> Array:
+        """``[n_nodes]``."""
+        return Linear(((1, SCALAR),))({SCALAR: features[SCALAR]})[SCALAR][0, :, 0]
+
+
+class NonLinearReadoutBlock(nn.Module):
+    """Energies by an MLP with one hidden layer of the scalars."""
+
+    readout_irreps: Sequence[str]
+    activation: Activation
+
+    @nn.compact
+    def __call__(self, features: Features) -> Array:
+        """``[n_nodes]``."""
+        hidden_irreps, irreps_out = (parse_irreps(text) for text in self.readout_irreps)
+        hidden = Linear(hidden_irreps)({SCALAR: features[SCALAR]})
+        activated = {SCALAR: normalized_activation(self.activation)(hidden[SCALAR])}
+        return Linear(irreps_out)(activated)[SCALAR][0, :, 0]
+
+
+def _naturals(n_channels: int, l_max: int) -> Irreps:
+    return tuple((n_channels, natural(degree)) for degree in range(l_max + 1))
+
+
+def _unstack(x: Array, axis: int) -> list[Array]:
+    """Slices by ``split``, whose derivative is a concatenation and not a sum of padded arrays."""
+    return [
+        lax.squeeze(part, (axis,)) for part in lax.split(x, (1,) * x.shape[axis], axis=axis)
+    ]

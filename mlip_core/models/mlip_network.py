@@ -1,0 +1,52 @@
+"""What every network is: a function from edge vectors and species to atomic energies."""
+
+from typing import Any, ClassVar
+
+import flax.linen as nn
+from pydantic import BaseModel
+
+from mlip_core.data.dataset_info import DatasetInfo
+from mlip_core.typing import EdgeBlocks
+
+Array = Any
+
+
+class MLIPNetwork(nn.Module):
+    """Base class of the networks.
+
+    Attributes:
+        config: the network's hyperparameters, an instance of its ``Config``.
+        dataset_info: what it has to know of the dataset: elements, cutoff, statistics.
+    """
+
+    config: BaseModel
+    dataset_info: DatasetInfo
+
+    Config: ClassVar[type[BaseModel]] = BaseModel
+
+    def __call__(
+        self,
+        edge_vectors: Array,
+        node_species: Array,
+        senders: Array,
+        receivers: Array,
+        blocks: EdgeBlocks | None = None,
+    ) -> Array:
+        """Energies of atoms relative to their atomic energies.
+
+        Args:
+            edge_vectors: ``[n_edges, 3]``, Å, from sender to receiver; edges of zero length and those
+                longer than the cutoff contribute nothing.
+            node_species: ``[n_nodes]``.
+            senders: ``[n_edges]``.
+            receivers: ``[n_edges]``.
+            blocks: the order of the edges, if known.
+
+        Returns:
+            ``[n_nodes]``, eV: what the network adds to the atomic energy of each atom.
+        """
+        raise NotImplementedError
+
+    def atomic_energies(self) -> tuple[float, ...]:
+        """Energy of the free atom of each species, eV."""
+        raise NotImplementedError

@@ -1,0 +1,71 @@
+"""Named choices of the model configs and the functions behind them."""
+
+from collections.abc import Callable
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.special import ndtri
+
+Array = Any
+Function = Callable[..., Any]
+
+
+class Activation(Enum):
+    """Activation functions."""
+
+    TANH = "tanh"
+    SILU = "silu"
+    RELU = "relu"
+    ELU = "elu"
+    SWISH = "swish"
+    SIGMOID = "sigmoid"
+    NONE = "none"
+
+
+class RadialBasis(Enum):
+    """Radial basis functions."""
+
+    BESSEL = "bessel"
+
+
+class RadialEnvelope(Enum):
+    """Envelopes that take the radial basis to zero at the cutoff."""
+
+    POLYNOMIAL = "polynomial_envelope"
+    SOFT = "soft_envelope"
+
+
+_ACTIVATIONS: dict[Activation, Function] = {
+    Activation.TANH: jnp.tanh,
+    Activation.SILU: jax.nn.silu,
+    Activation.RELU: jax.nn.relu,
+    Activation.ELU: jax.nn.elu,
+    Activation.SWISH: jax.nn.swish,
+    Activation.SIGMOID: jax.nn.sigmoid,
+    Activation.NONE: lambda x: x,
+}
+
+
+def parse_activation(act: Activation | str) -> Function:
+    """The function of an activation's name."""
+    return _ACTIVATIONS[Activation(act)]
+
+
+def normalized_activation(act: Activation | str) -> Function:
+    """The activation scaled so that its square averages to one for standard normal inputs."""
+    function, scale = parse_activation(act), _normalization(Activation(act))
+    return lambda x: scale * function(x)
+
+
+@lru_cache(maxsize=None)
+def _normalization(act: Activation) -> float:
+    """The scale that ``e3nn`` uses: the average over a million quantiles of the normal distribution."""
+    count = 1_000_001
+    samples = ndtri(np.arange(1, count + 1) / (count + 1))
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
+        values = np.asarray(parse_activation(act)(jnp.asarray(samples, jnp.float64)))
+    return float(np.mean(values**2) ** -0.5)

@@ -1,0 +1,97 @@
+"""From a batch of structures to energies, forces and stress."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import jraph
+
+from mlip_core.data.helpers.edge_vectors import get_edge_relative_vectors
+from mlip_core.typing import Prediction
+
+Array = Any
+
+
+class ForceFieldPredictor(nn.Module):
+    """A network and the derivatives of its energy.
+
+    The energy depends on positions and strain through the edge vectors alone, so one gradient with
+    respect to these gives both the forces and the virial.
+
+    Attributes:
+        mlip_network: an ``MLIPNetwork``.
+        predict_stress: whether stress and pressure are predicted; needs cells.
+    """
+
+    mlip_network: nn.Module
+    predict_stress: bool = False
+
+    def __call__(self, graph: jraph.GraphsTuple) -> Prediction:
+        """Predict a batch whose last graph is padding."""
+        vectors = _edge_vectors(graph)
+
+        def total_energy(vectors: Array) -> tuple[Array, Array]:
+            node_energies = self.mlip_network(
+                vectors,
+                graph.nodes.species,
+                graph.senders,
+                graph.receivers,
+                graph.edges.blocks,
+            )
+            return node_energies.sum(), node_energies
+
+        gradient, node_energies = jax.grad(total_energy, has_aux=True)(vectors)
+        interaction_energy = _sum_by_graph(node_energies, graph.n_node)
+        stress = _stress(graph, vectors, gradient) if self.predict_stress else None
+        return Prediction(
+            energy=interaction_energy + self._sum_of_atomic_energies(graph, vectors.dtype),
+            forces=_forces(graph, gradient),
+            stress=stress,
+            pressure=None if stress is None else -jnp.trace(stress, axis1=1, axis2=2) / 3,
+            interaction_energy=interaction_energy,
+            node_energies=node_energies,
+        )
+
+    def _sum_of_atomic_energies(self, graph: jraph.GraphsTuple, dtype: Any) -> Array:
+        energies = jnp.asarray(self.mlip_network.atomic_energies(), dtype)
+        return _sum_by_graph(energies[graph.nodes.species], graph.n_node)
+
+
+def _edge_vectors(graph: jraph.GraphsTuple) -> Array:
+    displacement: Callable[..., Array] | None = graph.edges.displ_fun
+    positions = graph.nodes.positions
+    if displacement is not None:
+        return jax.vmap(displacement)(positions[graph.receivers], positions[graph.senders])
+    return get_edge_relative_vectors(
+        positions=positions,
+        senders=graph.senders,
+        receivers=graph.receivers,
+        shifts=graph.edges.shifts,
+        cell=graph.globals.cell,
+        n_edge=graph.n_edge,
+    )
+
+
+def _forces(graph: jraph.GraphsTuple, gradient: Array) -> Array:
+    """Minus the derivative of the energy by positions: an edge pulls on both of its ends."""
+    n_nodes = graph.nodes.positions.shape[0]
+    return jax.ops.segment_sum(gradient, graph.senders, n_nodes) - jax.ops.segment_sum(
+        gradient, graph.receivers, n_nodes
+    )
+
+
+def _stress(graph: jraph.GraphsTuple, vectors: Array, gradient: Array) -> Array:
+    """(1/V) dE/d(strain), ``[n_graphs, 3, 3]``; zero where there is no volume."""
+    virial = _sum_by_graph(vectors[:, :, None] * gradient[:, None, :], graph.n_edge)
+    symmetric = (virial + virial.swapaxes(1, 2)) / 2
+    volume = jnp.abs(jnp.linalg.det(graph.globals.cell))[:, None, None]
+    has_volume = volume > 0
+    return jnp.where(has_volume, symmetric / jnp.where(has_volume, volume, 1), 0)
+
+
+def _sum_by_graph(values: Array, counts: Array) -> Array:
+    n_graphs = counts.shape[0]
+    owners = jnp.repeat(jnp.arange(n_graphs), counts, total_repeat_length=values.shape[0])
+    return jax.ops.segment_sum(values, owners, n_graphs)

@@ -1,0 +1,71 @@
+"""Radial basis and envelopes: what an edge's length becomes before a network sees it."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from mlip_core.models.options import Function, RadialBasis, RadialEnvelope
+
+Array = Any
+
+
+def bessel_basis(length: Array, max_length: float, number: int) -> Array:
+    """Bessel functions sqrt(2/c) sin(n pi r / c) / r, zero at the cutoff c.
+
+    Gasteiger et al., Directional Message Passing for Molecular Graphs (2020), eq. 7.
+
+    Args:
+        length: ``[...]``, Å, positive.
+        max_length: cutoff, Å.
+        number: how many functions.
+
+    Returns:
+        ``[..., number]``
+    """
+    orders = jnp.arange(1, number + 1, dtype=length.dtype)
+    angles = (np.pi / max_length) * length[..., None] * orders
+    return np.sqrt(2.0 / max_length).item() * jnp.sin(angles) / length[..., None]
+
+
+def polynomial_envelope_updated(length: Array, max_length: float, p: int = 5) -> Array:
+    """Polynomial that is 1 at zero and 0 with its first two derivatives at the cutoff.
+
+    Gasteiger et al. (2020), eq. 8.
+    """
+    x = length / max_length
+    power = x**p
+    value = (
+        1
+        - (p + 1) * (p + 2) / 2 * power
+        + p * (p + 2) * power * x
+        - p * (p + 1) / 2 * power * x * x
+    )
+    return jnp.where(x < 1, value, 0.0)
+
+
+def soft_envelope(
+    length: Array,
+    max_length: float,
+    arg_multiplicator: float = 2.0,
+    value_at_origin: float = 1.2,
+) -> Array:
+    """Smooth envelope, infinitely differentiable, zero beyond the cutoff."""
+    argument = arg_multiplicator * (1.0 - length / max_length)
+    inside = argument > 0
+    safe = jnp.where(inside, argument, 1.0)
+    scale = value_at_origin * np.exp(1.0 / arg_multiplicator).item()
+    return jnp.where(inside, scale * jnp.exp(-1.0 / safe), 0.0)
+
+
+def parse_radial_basis(basis: RadialBasis | str) -> Function:
+    """The function of a radial basis' name."""
+    return {RadialBasis.BESSEL: bessel_basis}[RadialBasis(basis)]
+
+
+def parse_radial_envelope(envelope: RadialEnvelope | str) -> Function:
+    """The function of an envelope's name."""
+    return {
+        RadialEnvelope.POLYNOMIAL: polynomial_envelope_updated,
+        RadialEnvelope.SOFT: soft_envelope,
+    }[RadialEnvelope(envelope)]

@@ -1,0 +1,61 @@
+"""ASE calculators by import path."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from ase.calculators.calculator import BaseCalculator
+
+from mlip_core.utils.errors import UserError
+
+
+def resolve_calculator(path: str) -> Callable[..., BaseCalculator]:
+    """The calculator class, or function that makes a calculator, at an import path.
+
+    Raises:
+        UserError: if there is no such module, or nothing callable of that name in it.
+    """
+    module_name, _, name = path.rpartition(".")
+    if not module_name:
+        raise UserError(
+            f"calculator {path!r}: not an import path; write package.module.Class, "
+            "e.g. tblite.ase.TBLite"
+        )
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise UserError(
+            f"calculator {path!r}: cannot import {module_name!r} ({error}); check the spelling, or "
+            f"install the package into this environment (pip install {module_name.split('.')[0]})"
+        ) from error
+    calculator = getattr(module, name, None)
+    if not callable(calculator):
+        hint = _hint(module, name)
+        raise UserError(f"calculator {path!r}: {module_name!r} has no {name!r}{hint}")
+    return calculator
+
+
+def make_calculator(path: str, arguments: dict[str, Any]) -> BaseCalculator:
+    """A calculator made with the given keyword arguments.
+
+    Raises:
+        UserError: if the path leads to no calculator or the arguments are refused.
+    """
+    factory = resolve_calculator(path)
+    try:
+        calculator = factory(**arguments)
+    except (TypeError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise UserError(f"calculator {path!r}: cannot be made with {arguments}: {error}") from error
+    if not hasattr(calculator, "get_property"):
+        raise UserError(
+            f"calculator {path!r}: gives {type(calculator).__name__!r}, which is no ASE calculator"
+        )
+    return calculator
+
+
+def _hint(module: object, name: str) -> str:
+    public = [entry for entry in vars(module) if not entry.startswith("_")]
+    by_lower_case = {entry.lower(): entry for entry in public}
+    close = get_close_matches(name.lower(), by_lower_case, n=1)
+    return f", did you mean {by_lower_case[close[0]]!r}?" if close else ""

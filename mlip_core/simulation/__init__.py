@@ -1,0 +1,1 @@
+"""Running a force field: ASE calculators and dynamics."""

@@ -1,0 +1,120 @@
+"""One structure as a padded batch of a shape that stays the same while atoms move."""
+
+import jraph
+import numpy as np
+from ase import Atoms
+
+from mlip_core.data.helpers.edge_blocks import (
+    choose_block_size,
+    count_block_slots,
+    lay_out_in_blocks,
+)
+from mlip_core.data.helpers.neighborhood import get_neighborhood
+from mlip_core.typing import EdgeBlocks, GraphEdges, GraphGlobals, GraphNodes
+from mlip_core.utils.errors import UserError
+
+
+class PaddedGraphBuilder:
+    """Makes graphs of structures, padded so that a compiled model can be used again and again.
+
+    A graph is padded with head-room for more edges than the structure has now. Only a structure that
+    needs more than that changes the shape, and so compiles the model anew.
+
+    Args:
+        elements: the atomic numbers of the model, sorted.
+        cutoff: Å.
+        edge_capacity_multiplier: head-room for edges, at least 1.
+        node_capacity_multiplier: head-room for atoms, at least 1.
+        dtype: of positions and cells.
+    """
+
+    def __init__(
+        self,
+        elements: list[int],
+        cutoff: float,
+        edge_capacity_multiplier: float = 1.25,
+        node_capacity_multiplier: float = 1.0,
+        dtype: type[np.floating] = np.float32,
+    ) -> None:
+        self._elements = np.asarray(sorted(elements))
+        self._cutoff = cutoff
+        self._edge_multiplier = edge_capacity_multiplier
+        self._node_multiplier = node_capacity_multiplier
+        self._dtype = dtype
+        self._block_size = 0
+        self._n_node = 0
+        self._n_edge = 0
+
+    def build(self, atoms: Atoms) -> jraph.GraphsTuple:
+        """The structure and one padding graph.
+
+        Raises:
+            UserError: if an element is unknown to the model, or the cell of a periodic structure is not
+                usable.
+        """
+        species = self._species(atoms)
+        periodic = bool(atoms.pbc.any())
+        cell = atoms.cell.array if periodic else np.zeros((3, 3))
+        try:
+            edges = get_neighborhood(atoms.positions, self._cutoff, tuple(atoms.pbc), cell)
+        except ValueError as error:
+            raise UserError(f"{atoms.get_chemical_formula()}: {error}") from None
+        self._fit(len(atoms), np.bincount(edges[1], minlength=len(atoms)))
+        blocks = lay_out_in_blocks(*edges, len(atoms), self._block_size)
+        return self._pad(atoms.positions, species, cell, *blocks)
+
+    def _species(self, atoms: Atoms) -> np.ndarray:
+        unknown = set(atoms.numbers.tolist()) - set(self._elements.tolist())
+        if unknown:
+            raise UserError(
+                f"{atoms.get_chemical_formula()}: the model knows no atomic number "
+                f"{sorted(unknown)}; it was trained on {self._elements.tolist()}"
+            )
+        return np.searchsorted(self._elements, atoms.numbers).astype(np.int32)
+
+    def _fit(self, n_atoms: int, neighbour_counts: np.ndarray) -> None:
+        """Enlarge the capacities if the structure does not fit into them."""
+        size = self._block_size or choose_block_size(neighbour_counts)
+        n_slots = int(count_block_slots(neighbour_counts, size).sum())
+        if n_atoms < self._n_node and n_slots < self._n_edge:
+            return
+        self._block_size = size
+        self._n_node = max(self._n_node, int(np.ceil(n_atoms * self._node_multiplier)) + 1)
+        runs = int(np.ceil(n_slots * self._edge_multiplier / size)) + 1
+        self._n_edge = max(self._n_edge, runs * size)
+
+    def _pad(
+        self,
+        positions: np.ndarray,
+        species: np.ndarray,
+        cell: np.ndarray,
+        senders: np.ndarray,
+        receivers: np.ndarray,
+        shifts: np.ndarray,
+    ) -> jraph.GraphsTuple:
+        n_atoms, n_slots = len(positions), len(senders)
+        padding_node = self._n_node - 1
+        return jraph.GraphsTuple(
+            nodes=GraphNodes(
+                positions=_filled(positions, self._n_node, 0, self._dtype),
+                species=_filled(species, self._n_node, 0, np.int32),
+            ),
+            edges=GraphEdges(
+                shifts=_filled(shifts, self._n_edge, 0, self._dtype),
+                blocks=EdgeBlocks(self._block_size),
+            ),
+            senders=_filled(senders, self._n_edge, padding_node, np.int32),
+            receivers=_filled(receivers, self._n_edge, padding_node, np.int32),
+            globals=GraphGlobals(
+                cell=np.stack([cell, np.zeros((3, 3))]).astype(self._dtype),
+                weight=np.array([1.0, 0.0], self._dtype),
+            ),
+            n_node=np.array([n_atoms, self._n_node - n_atoms], np.int32),
+            n_edge=np.array([n_slots, self._n_edge - n_slots], np.int32),
+        )
+
+
+def _filled(values: np.ndarray, length: int, filler: int, dtype: type) -> np.ndarray:
+    filled = np.full((length, *values.shape[1:]), filler, dtype)
+    filled[: len(values)] = values
+    return filled

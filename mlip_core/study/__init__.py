@@ -1,0 +1,1 @@
+"""A study: its config, what can be wrong with it, and the steps of its workflow."""

@@ -1,0 +1,37 @@
+"""How a job of the workflow talks: everything into its log, mistakes of the user in one line."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from mlip_core.utils.errors import exit_on_user_error
+
+
+@contextmanager
+def run_job(log: str | os.PathLike[str]) -> Iterator[TextIO | None]:
+    """Send all output of the process, compiled libraries included, to ``log``.
+
+    Yields the terminal that standard error was connected to, for progress that a person watches, or
+    ``None``. A ``UserError`` ends the process with status 1 and one line in the log.
+    """
+    terminal = _terminal()
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w", encoding="utf-8") as file:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
+    logging.captureWarnings(True)
+    with exit_on_user_error():
+        yield terminal
+
+
+def _terminal() -> TextIO | None:
+    if not sys.stderr.isatty():
+        return None
+    return open(os.dup(2), "w", encoding="utf-8", buffering=1)

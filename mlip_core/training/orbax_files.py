@@ -1,0 +1,47 @@
+"""Orbax checkpoints as directories of named items, each written whole or not at all."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import orbax.checkpoint as ocp
+
+DAMAGE = (OSError, ValueError, KeyError, TypeError)
+"""What a cut-off or overwritten file makes Orbax, TensorStore and JSON raise."""
+
+
+def save_items(path: Path, trees: dict[str, Any], record: Any) -> None:
+    """Write a checkpoint under a temporary name, then rename it; one that is there is replaced.
+
+    Args:
+        path: the directory to be.
+        trees: trees of NumPy arrays, each an item.
+        record: a JSON value, the item ``record``.
+    """
+    remove_unfinished(path.parent)
+    items = {name: ocp.args.PyTreeSave(tree) for name, tree in trees.items()}
+    args = ocp.args.Composite(**items, record=ocp.args.JsonSave(record))
+    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        checkpointer.save(path, args=args, force=True)
+
+
+def restore_items(path: Path, *names: str) -> tuple[Any, ...]:
+    """Read items of a checkpoint, as trees of NumPy arrays, and its record last."""
+    items = {name: ocp.args.PyTreeRestore() for name in names}
+    args = ocp.args.Composite(**items, record=ocp.args.JsonRestore())
+    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        restored = checkpointer.restore(path, args=args)
+    return *(restored[name] for name in names), restored["record"]
+
+
+def finished(directory: Path) -> list[int]:
+    """The numbers that name the finished checkpoints of a directory, in order."""
+    paths = directory.glob("*")
+    return sorted(int(path.name) for path in paths if path.is_dir() and path.name.isdigit())
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove what a killed process has left half-written."""
+    for path in directory.glob("*"):
+        if path.is_dir() and not path.name.isdigit():
+            shutil.rmtree(path)

@@ -1,0 +1,144 @@
+"""One training step, compiled as a whole, on one device or many."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jraph
+import optax
+from jax.sharding import Mesh
+
+from mlip_core.training.ema import EMAParameterTransformation
+from mlip_core.training.metrics_reweighting import MetricSums, count_batch, empty_sums
+from mlip_core.training.parallel import average_over_devices, on_each_device
+from mlip_core.training.training_state import TrainingState
+
+Metrics = dict[str, jax.Array]
+LossFunction = Callable[..., tuple[jax.Array, Metrics]]
+StepResult = tuple[TrainingState, MetricSums, jax.Array]
+
+
+class TrainStep:
+    """A training step: ``(state, sums, batch, epoch) -> (state, sums, is_finite)``.
+
+    It takes over the memory of ``state`` and ``sums``; ``sums`` is ``None`` in the first step of an
+    epoch. ``is_finite`` is a boolean scalar on the device: whether loss, gradients and updates are.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[TrainingState, MetricSums, jraph.GraphsTuple, Any], StepResult],
+        metrics_fun: Callable[[Any, jraph.GraphsTuple, Any], Metrics],
+    ) -> None:
+        """Compile ``step``, whose metrics have the names and types that ``metrics_fun`` gives."""
+        self._step = jax.jit(step, donate_argnums=(0, 1))
+        self._metrics_fun = metrics_fun
+        self._metric_types: dict[str, jax.ShapeDtypeStruct] | None = None
+
+    def __call__(
+        self, state: TrainingState, sums: MetricSums | None, batch: jraph.GraphsTuple, epoch: Any
+    ) -> StepResult:
+        """Do one step."""
+        if sums is None:
+            sums = self._empty_sums(state.params, batch, epoch)
+        return self._step(state, sums, batch, epoch)
+
+    def _empty_sums(self, params: Any, batch: jraph.GraphsTuple, epoch: Any) -> MetricSums:
+        if self._metric_types is None:
+            self._metric_types = jax.eval_shape(self._metrics_fun, params, batch, epoch)
+        return empty_sums(self._metric_types, like=params)
+
+
+def make_train_step(
+    predictor: Any,
+    loss_fun: LossFunction,
+    optimizer: optax.GradientTransformation,
+    ema_fun: EMAParameterTransformation,
+    num_gradient_accumulation_steps: int = 1,
+    mesh: Mesh | None = None,
+) -> TrainStep:
+    """One step of an optimizer on one batch.
+
+    Args:
+        predictor: gives ``predictor.apply(params, graph) -> Prediction``.
+        loss_fun: a ``Loss``.
+        optimizer: any Optax optimizer; accumulates gradients by itself.
+        ema_fun: the moving average; follows the parameters whenever they are updated.
+        num_gradient_accumulation_steps: how many steps the optimizer accumulates, 1 for none.
+        mesh: devices to share a step; the batch then has a leading axis of that length, one batch
+            for each device, and the step is that of all their structures in one batch.
+    """
+    # Compiled by itself only so that its trace is kept: metrics_of and gradients_of share it.
+    predict = jax.jit(predictor.apply)
+
+    def loss_of(params: Any, batch: jraph.GraphsTuple, epoch: Any) -> tuple[jax.Array, Metrics]:
+        return loss_fun(predict(params, batch), batch, epoch)
+
+    def gradients_of(params: Any, batch: jraph.GraphsTuple, epoch: Any) -> Any:
+        gradients, metrics = jax.grad(loss_of, has_aux=True)(params, batch, epoch)
+        if mesh is None:
+            return gradients, metrics, count_batch(batch)
+        return average_over_devices(gradients, metrics, count_batch(batch), mesh)
+
+    def metrics_of(params: Any, batch: jraph.GraphsTuple, epoch: Any) -> Metrics:
+        if mesh is not None:
+            batch = jax.tree.map(lambda array: array[0], batch)
+        metrics = loss_of(params, batch, epoch)[1]
+        return metrics | _norms(params, params)
+
+    def step(
+        state: TrainingState, sums: MetricSums, batch: jraph.GraphsTuple, epoch: Any
+    ) -> StepResult:
+        gradients, metrics, counts = shared_gradients_of(state.params, batch, epoch)
+        updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
+        state = _advance(state, updates, optimizer_state, ema_fun, num_gradient_accumulation_steps)
+        metrics |= _norms(gradients, updates)
+        counts = dataclasses.replace(counts, batches=jnp.int32(1), updates=_was_updated(state))
+        return state, sums.add(metrics, counts), _all_finite(metrics)
+
+    shared_gradients_of = gradients_of if mesh is None else on_each_device(gradients_of, mesh)
+    return TrainStep(step, metrics_of)
+
+
+def _all_finite(metrics: Metrics) -> jax.Array:
+    """Whether loss, gradients and the new parameters (hence their updates) are finite."""
+    names = ("loss", "gradient_norm", "param_update_norm")
+    return jnp.isfinite(jnp.stack([metrics[name] for name in names])).all()
+
+
+def _norms(gradients: Any, updates: Any) -> Metrics:
+    return {
+        "gradient_norm": optax.tree.norm(gradients),
+        "param_update_norm": optax.tree.norm(updates),
+    }
+
+
+def _advance(
+    state: TrainingState,
+    updates: Any,
+    optimizer_state: Any,
+    ema_fun: EMAParameterTransformation,
+    num_accumulated: int,
+) -> TrainingState:
+    params = optax.apply_updates(state.params, updates)
+    acc_steps = (state.acc_steps + 1) % num_accumulated
+    is_updated = acc_steps == 0
+    ema_state = jax.tree.map(
+        lambda new, old: jnp.where(is_updated, new, old),
+        ema_fun.update(state.ema_state, params),
+        state.ema_state,
+    )
+    return dataclasses.replace(
+        state,
+        params=params,
+        optimizer_state=optimizer_state,
+        ema_state=ema_state,
+        num_steps=state.num_steps + is_updated.astype(jnp.int32),
+        acc_steps=acc_steps,
+    )
+
+
+def _was_updated(state: TrainingState) -> jax.Array:
+    return (state.acc_steps == 0).astype(jnp.int32)

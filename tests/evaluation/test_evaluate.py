@@ -1,0 +1,190 @@
+"""Evaluation against the force field called on single structures, and against training's own."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jraph
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import molecule
+
+from mlip_core.data import ChemicalSystem
+from mlip_core.data.frames import Frame, frame_from_atoms
+from mlip_core.data.helpers import GraphDataset, create_graph_from_chemical_system
+from mlip_core.evaluation import evaluate, read_evaluation, write_evaluation
+from mlip_core.models import ForceField
+from mlip_core.models.loss_helpers import compute_eval_metrics
+from mlip_core.utils.errors import UserError
+from tests.training.tiny import INFO, PairNetwork
+
+LARGE = -1e5
+"""Added to the reference energy: float32 would keep its digits to 0.008 eV only."""
+
+
+@pytest.fixture(scope="module")
+def force_field() -> ForceField:
+    network = PairNetwork(PairNetwork.Config(), INFO)
+    return ForceField.from_mlip_network(network, predict_stress=True, seed=3)
+
+
+def _frame(index: int) -> Frame:
+    rng = np.random.default_rng(index)
+    atoms = molecule(("H2O", "H2O2", "O3")[index % 3])
+    atoms.positions += rng.normal(scale=0.1, size=atoms.positions.shape)
+    if index == 4:
+        atoms.cell = np.array([[3.5, 0.2, 0.0], [0.0, 3.2, 0.4], [0.5, 0.0, 3.8]])
+        atoms.pbc = True
+    atoms.info["energy"] = _free_atoms(atoms) + rng.normal()
+    atoms.info["stress"] = np.diag(rng.normal(size=3))
+    atoms.info["config_type"] = "odd" if index % 2 else "even"
+    atoms.arrays["forces"] = rng.normal(size=atoms.positions.shape)
+    return frame_from_atoms(atoms, file="data/water.xyz", index=index)
+
+
+def _free_atoms(atoms: Atoms) -> float:
+    return sum(INFO.atomic_energies_map[int(z)] for z in atoms.numbers)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Frame]:
+    return [_frame(index) for index in range(8)]
+
+
+def _graphs(frames: Sequence[Frame], *, with_dummy: bool) -> list[jraph.GraphsTuple]:
+    return [
+        create_graph_from_chemical_system(
+            ChemicalSystem(
+                atomic_numbers=frame.atoms.numbers,
+                atomic_species=np.searchsorted([1, 8], frame.atoms.numbers),
+                positions=frame.atoms.positions,
+                energy=frame.energy,
+                forces=frame.forces,
+                cell=frame.atoms.cell.array,
+                pbc=tuple(frame.atoms.pbc.tolist()),
+            ),
+            INFO.cutoff_distance_angstrom,
+            batch_it_with_minimal_dummy=with_dummy,
+        )
+        for frame in frames
+    ]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_each_structure_gets_its_own_prediction(
+    force_field: ForceField, frames: list[Frame], batch_size: int
+) -> None:
+    structures = evaluate(force_field, frames, batch_size).structures
+    graphs = _graphs(frames, with_dummy=True)
+    for structure, frame, graph in zip(structures, frames, graphs, strict=True):
+        alone = jax.device_get(force_field(graph))
+        n_atoms = len(frame.atoms)
+        predicted = structure.predicted
+        assert predicted.forces is not None
+        assert predicted.stress is not None
+        assert predicted.interaction_energy == pytest.approx(alone.interaction_energy[0], abs=1e-5)
+        np.testing.assert_allclose(predicted.forces, alone.forces[:n_atoms], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(predicted.stress, alone.stress[0], rtol=0, atol=1e-6)
+        np.testing.assert_array_equal(structure.reference.forces, frame.forces)
+        assert structure.reference.energy == frame.energy
+        assert structure.source == f"water.xyz:{frame.index}"
+
+
+def test_equal_to_the_metrics_of_training(force_field: ForceField, frames: list[Frame]) -> None:
+    (batch,) = GraphDataset(
+        _graphs(frames, with_dummy=False),
+        batch_size=len(frames),
+        should_shuffle=False,
+        atomic_energies=INFO.atomic_energies,
+    )
+    arrays = compute_eval_metrics(force_field(batch), batch, extended_metrics=True)
+    expected = {name: float(value) for name, value in arrays.items()}
+    metrics = evaluate(force_field, frames, 3).metrics
+    assert metrics["forces"]["mae"] == pytest.approx(expected["mae_f"], rel=1e-5)
+    assert metrics["forces"]["rmse"] ** 2 == pytest.approx(expected["mse_f"], rel=1e-5)
+    assert metrics["energy"]["mae"] == pytest.approx(expected["mae_e"], rel=1e-5)
+    per_atom = metrics["energy_per_atom"]
+    assert per_atom["rmse"] ** 2 == pytest.approx(expected["mse_e_per_atom"], rel=1e-5)
+
+
+def test_large_total_energies_lose_no_digits(force_field: ForceField, frames: list[Frame]) -> None:
+    """The same data with large atomic energies give the same errors."""
+    shifted_info = INFO.model_copy(
+        update={"atomic_energies_map": {z: e + LARGE for z, e in INFO.atomic_energies_map.items()}}
+    )
+    network = PairNetwork(PairNetwork.Config(), shifted_info)
+    predictor = force_field.predictor.clone(mlip_network=network)
+    shifted_frames = [_shifted(frame) for frame in frames]
+    shifted = evaluate(replace(force_field, predictor=predictor), shifted_frames, 4)
+    plain = evaluate(force_field, frames, 4)
+    assert shifted.metrics["energy"]["rmse"] == pytest.approx(
+        plain.metrics["energy"]["rmse"], abs=1e-8
+    )
+    assert shifted.structures[0].predicted.energy == pytest.approx(3 * LARGE, rel=1e-3)
+
+
+def _shifted(frame: Frame) -> Frame:
+    atoms = frame.atoms.copy()
+    assert frame.energy is not None
+    atoms.info["energy"] = frame.energy + LARGE * len(atoms)
+    return frame_from_atoms(atoms, file=frame.file, index=frame.index)
+
+
+def test_a_model_with_atomic_energies_of_its_own(
+    force_field: ForceField, frames: list[Frame]
+) -> None:
+    """Errors are those of total energies, whatever the model calls interaction energy."""
+    predictor = force_field.predictor.clone(mlip_network=ZeroEnergies(PairNetwork.Config(), INFO))
+    odd = evaluate(replace(force_field, predictor=predictor), frames, 4).structures
+    plain = evaluate(force_field, frames, 4).structures
+    for own, usual in zip(odd, plain, strict=True):
+        assert own.predicted.energy is not None
+        assert usual.predicted.energy is not None
+        assert own.predicted.energy == pytest.approx(
+            usual.predicted.energy - _free_atoms(own.atoms), abs=1e-5
+        )
+        assert own.predicted.interaction_energy == pytest.approx(
+            own.predicted.energy - _free_atoms(own.atoms), abs=1e-9
+        )
+
+
+class ZeroEnergies(PairNetwork):
+    """As a model whose config says that free atoms have no energy."""
+
+    def atomic_energies(self) -> tuple[float, ...]:
+        return (0.0, 0.0)
+
+
+def test_files_hold_the_evaluation(
+    force_field: ForceField, frames: list[Frame], tmp_path: Path
+) -> None:
+    evaluation = evaluate(force_field, frames, 3)
+    for name in ("a", "b"):
+        write_evaluation(tmp_path / name, evaluation)
+    for file in ("metrics.json", "predictions.extxyz"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    assert read_evaluation(tmp_path / "a").metrics == evaluation.metrics
+    assert set(evaluation.metrics["by_config_type"]) == {"odd", "even"}
+    assert evaluation.metrics["n_parameters"] == sum(
+        leaf.size for leaf in jax.tree.leaves(force_field.params)
+    )
+
+
+def test_frames_without_labels_are_predicted(force_field: ForceField) -> None:
+    bare = frame_from_atoms(molecule("H2O"), require=())
+    evaluation = evaluate(force_field, [bare])
+    assert evaluation.metrics["forces"] is None
+    assert evaluation.structures[0].predicted.forces is not None
+
+
+def test_unknown_element_is_a_user_error(force_field: ForceField, frames: list[Frame]) -> None:
+    alien = frame_from_atoms(molecule("CH4"), require=(), file="gas.xyz", index=7)
+    with pytest.raises(UserError, match=r"gas.xyz: frame 7: the model does not know C \(it"):
+        evaluate(force_field, [*frames, alien])
+
+
+def test_empty_test_set_is_a_user_error(force_field: ForceField) -> None:
+    with pytest.raises(UserError, match="test set is empty"):
+        evaluate(force_field, [])

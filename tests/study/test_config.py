@@ -1,0 +1,244 @@
+"""The study file: what it accepts, and what it says about a mistake."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mlip_core.study.checks import check_study
+from mlip_core.study.config import StudyConfig, load_study
+from mlip_core.utils.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = [ROOT / "config/config.yaml", *sorted((ROOT / "config/examples").glob("*.yaml"))]
+
+
+def study(**changes: Any) -> dict[str, Any]:
+    """A small valid study; ``a__b=value`` sets the key ``a.b``, ``...`` removes it."""
+    mapping: dict[str, Any] = {
+        "datasets": {"water": {"source": {"files": ["water.xyz"]}, "split": {"train": 8}}},
+        "runs": {"first": {"dataset": "water", "training": {"num_epochs": 3}}},
+    }
+    for path, value in changes.items():
+        *parents, key = path.split("__")
+        target = mapping
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target.pop(key, None)
+        if value is not ...:
+            target[key] = value
+    return mapping
+
+
+def message(mapping: dict[str, Any]) -> str:
+    return refusal(lambda: load_study(mapping, "study.yaml"))
+
+
+def refusal(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except UserError as error:
+        return str(error)
+    pytest.fail("the mistake was not seen")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_shipped_studies_are_valid(path: Path) -> None:
+    loaded = load_study(yaml.safe_load(path.read_text()))
+    assert loaded.runs
+    # What the jobs get is the same study.
+    assert StudyConfig.model_validate(loaded.model_dump(mode="json")) == loaded
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"sede": 1}, "sede: unknown key, did you mean 'seed'? (allowed: title, seed, datasets, "),
+        (
+            {"runs__first__training__num_epoch": 5},
+            "runs.first.training.num_epoch: unknown key, did you mean 'num_epochs'? (allowed: ",
+        ),
+        (
+            {"datasets__water__graph": {"cutoff": 4.0}},
+            "datasets.water.graph.cutoff: unknown key, did you mean 'graph_cutoff_angstrom'? ",
+        ),
+        (
+            {"datasets__water__source__file": "a"},
+            (
+                "datasets.water.source.file: unknown key, did you mean 'files'? "
+                "(allowed: files, reference)"
+            ),
+        ),
+        (
+            {"runs__first__model": {"architecture": "mac"}},
+            (
+                "runs.first.model.architecture: 'mac' is not allowed, did you mean 'mace'? "
+                "(allowed: mace)"
+            ),
+        ),
+        (
+            {"runs__first__loss": {"name": "hubert"}},
+            (
+                "runs.first.loss.name: 'hubert' is not allowed, did you mean 'huber'? "
+                "(allowed: mse, huber)"
+            ),
+        ),
+        (
+            {"runs__first__batch_size": 0},
+            "runs.first.batch_size: 0 should be greater than 0",
+        ),
+        (
+            {"datasets__water__split__train": "many"},
+            "datasets.water.split.train: 'many' should be a valid integer, or be a valid number",
+        ),
+        (
+            {"runs__first__training": ...},
+            "runs.first.training: missing (How long and how to train)",
+        ),
+        (
+            {"runs__first__dataset": "watr"},
+            (
+                "runs.first.dataset: there is no dataset 'watr', did you mean 'water'? "
+                "(there are: water)"
+            ),
+        ),
+        (
+            {"datasets__water__source": {}},
+            "datasets.water.source: exactly one of `files` and `reference` must be given",
+        ),
+        (
+            {"datasets__water__source": {"reference": {"calculator": "a.B"}}},
+            "datasets.water.source.reference: exactly one of `dynamics` and `label` must be given",
+        ),
+        (
+            {"datasets__water__atomic_energies": {"Hh": -1.0}},
+            'datasets.water.atomic_energies: unknown element "Hh"; did you mean "',
+        ),
+        (
+            {"datasets__water__atomic_energies": "least_square"},
+            (
+                "datasets.water.atomic_energies: 'least_square' is not allowed, "
+                "did you mean 'least_squares'? (allowed: isolated_atoms, least_squares)"
+            ),
+        ),
+        (
+            {"runs__first__loss": {"forces_weight": {10: 1.0}}},
+            "runs.first.loss.forces_weight: a table of weights must say the weight at epoch 0",
+        ),
+        ({"runs": {}}, "runs: "),
+    ],
+)
+def test_a_mistake_gives_one_line_that_names_it(changes: dict[str, Any], expected: str) -> None:
+    text = message(study(**changes))
+    assert text.startswith(f"study.yaml: {expected}")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("name", ["a b", "../up", ".hidden", "a/b", "ä"])
+def test_names_become_file_names(name: str) -> None:
+    mapping = study()
+    mapping["runs"][name] = deepcopy(mapping["runs"]["first"])
+    assert message(mapping).startswith(f"study.yaml: runs.{name}: names become file names")
+
+
+def test_each_mistake_has_a_line() -> None:
+    text = message(study(sede=1, runs__first__batch_size=-1, datasets__water__split=...))
+    starts = [line.split(": ")[1] for line in text.splitlines()]
+    assert sorted(starts) == ["datasets.water.split", "runs.first.batch_size", "sede"]
+
+
+def test_a_study_that_is_no_table() -> None:
+    assert "should be a valid dictionary" in message({"datasets": ["water"], "runs": {}})
+
+
+def test_seeds_follow_names_and_can_be_given() -> None:
+    mapping = study(runs__second={"dataset": "water", "training": {"num_epochs": 3}})
+    loaded = load_study(mapping)
+    first, second = (loaded.run_config(name) for name in ("first", "second"))
+    assert first.seed != second.seed
+    assert load_study(study()).run_config("first") == first
+    assert load_study(study(seed=43)).run_config("first").seed != first.seed
+    assert load_study(study(runs__first__seed=5)).run_config("first").seed == 5
+    assert first.training.random_seed != second.training.random_seed
+
+    split = loaded.split_config("water")
+    assert split.train == 8
+    assert load_study(study(seed=43)).split_config("water").seed != split.seed
+    assert load_study(study(datasets__water__split__seed=7)).split_config("water").seed == 7
+
+
+def test_files_that_are_missing_are_seen_before_any_job(tmp_path: Path) -> None:
+    files = [str(tmp_path / "a.xyz"), str(tmp_path)]
+    loaded = load_study(study(datasets__water__source={"files": files}))
+    first, second = refusal(lambda: check_study(loaded)).splitlines()
+    assert first.startswith(f"datasets.water.source.files: {files[0]}: no such file; paths are ")
+    assert second.startswith(f"datasets.water.source.files: {files[1]}: is a directory")
+
+
+def reference_study(**changes: Any) -> StudyConfig:
+    reference = {
+        "calculator": "ase.calculators.emt.EMT",
+        "dynamics": {
+            "structure": "CH4",
+            "temperatures_kelvin": [300],
+            "frames_per_trajectory": 10,
+        },
+    }
+    reference["dynamics"] |= changes.pop("dynamics", {})  # type: ignore[operator]
+    dataset = changes.pop("dataset", {})
+    mapping = study(datasets__water__source={"reference": reference | changes})
+    mapping["datasets"]["water"] |= dataset
+    return load_study(mapping)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"calculator": "ase.calculators.emt.EMTT"},
+            (
+                "source.reference.calculator: calculator 'ase.calculators.emt.EMTT': "
+                "'ase.calculators.emt' has no 'EMTT', did you mean 'EMT'?"
+            ),
+        ),
+        (
+            {"calculator": "no_such_package.Calculator"},
+            (
+                "source.reference.calculator: calculator 'no_such_package.Calculator': cannot import "
+                "'no_such_package'"
+            ),
+        ),
+        (
+            {"dynamics": {"structure": "CH4O2"}},
+            "source.reference.dynamics.structure: structure 'CH4O2': neither a file nor a molecule",
+        ),
+        (
+            {"dataset": {"atomic_energies": "isolated_atoms"}},
+            (
+                "atomic_energies: 'isolated_atoms' needs frames of single atoms; "
+                "set source.reference.isolated_atoms to true"
+            ),
+        ),
+    ],
+)
+def test_reference_data_that_cannot_be_made(changes: dict[str, Any], expected: str) -> None:
+    text = refusal(lambda: check_study(reference_study(**changes)))
+    assert text.startswith(f"datasets.water.{expected}")
+    assert "\n" not in text
+
+
+def test_reference_data_that_can_be_made() -> None:
+    check_study(reference_study(isolated_atoms=True, dataset={"atomic_energies": "isolated_atoms"}))
+
+
+def test_spacing_is_a_number_of_steps() -> None:
+    with pytest.raises(UserError, match=r"spacing_fs \(1.5\) must be a whole multiple"):
+        reference_study(dynamics={"spacing_fs": 1.5})
+
+
+def test_same_temperature_twice() -> None:
+    with pytest.raises(UserError, match="the same temperature stands twice"):
+        reference_study(dynamics={"temperatures_kelvin": [300, 300.0]})

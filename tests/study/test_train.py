@@ -1,0 +1,55 @@
+"""What makes two trainings the same one, and the loss of a run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlip_core.study.config import LossConfig, RunConfig
+from mlip_core.study.train import fingerprint, make_loss
+
+
+def run(**changes: Any) -> RunConfig:
+    mapping = {"dataset": "water", "seed": 1, "training": {"num_epochs": 3}}
+    return RunConfig.model_validate(mapping | changes)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> list[Path]:
+    (tmp_path / "info.json").write_text("{}")
+    (tmp_path / "manifest.json").write_text("[]")
+    return [tmp_path / "info.json", tmp_path / "manifest.json"]
+
+
+def test_more_epochs_and_other_names_are_the_same_training(inputs: list[Path]) -> None:
+    same = [run(training={"num_epochs": 9}), run(dataset="renamed")]
+    assert {fingerprint(other, inputs) for other in same} == {fingerprint(run(), inputs)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 2},
+        {"batch_size": 4},
+        {"model": {"num_channels": 4}},
+        {"loss": {"energy_weight": 2}},
+        {"optimizer": {"peak_learning_rate": 0.5}},
+        {"training": {"num_epochs": 3, "ema_decay": 0.5}},
+        {"predict_stress": True},
+    ],
+)
+def test_everything_else_makes_another(change: dict[str, Any], inputs: list[Path]) -> None:
+    assert fingerprint(run(**change), inputs) != fingerprint(run(), inputs)
+
+
+def test_other_data_make_another(inputs: list[Path]) -> None:
+    before = fingerprint(run(), inputs)
+    inputs[1].write_text("[1]")
+    assert fingerprint(run(), inputs) != before
+
+
+def test_weights_follow_their_table() -> None:
+    loss = make_loss(LossConfig(energy_weight={0: 1.0, 3: 25.0, 5: 2.0}, forces_weight=7))
+    weights = [float(loss.energy_weight_schedule(epoch)) for epoch in range(7)]
+    assert weights == [1, 1, 1, 25, 25, 2, 2]
+    assert float(loss.forces_weight_schedule(4)) == 7

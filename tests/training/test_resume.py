@@ -1,0 +1,156 @@
+"""A killed training, continued, ends with the same bytes as one that was never killed."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from mlip_core.training.packing import digest, pack
+from mlip_core.utils.errors import UserError
+from tests.training.tiny import make_dataset, make_force_field, make_loop
+
+ROOT = Path(__file__).parents[2]
+NUM_EPOCHS = 5
+
+
+def run_training(directory: Path, when: str = "never:0") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.training.killed_training", str(directory)]
+    return subprocess.run(
+        [*command, str(NUM_EPOCHS), when], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def report(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def test_killed_training_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    whole = report(run_training(tmp_path / "whole"))
+    killed = tmp_path / "killed"
+    for when in ("train:22", "write:2", "valid:4"):
+        assert run_training(killed, when).returncode == -signal.SIGKILL
+    continued = report(run_training(killed))
+    assert continued["start"]["epoch"] > 0, "no checkpoint was used"
+    assert continued["results"] == whole["results"]
+    csv = (tmp_path / "whole" / "metrics.csv").read_bytes()
+    assert (killed / "metrics.csv").read_bytes() == csv
+    assert not list(killed.rglob("*tmp*")), "half-written checkpoints are left"
+
+
+class InterruptedDataset:
+    """A dataset whose N-th batch cannot be read, as if the process ended there."""
+
+    class InterruptionError(Exception):
+        pass
+
+    def __init__(self, dataset: Any, countdown: int) -> None:
+        self.dataset, self.countdown = dataset, countdown
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def epoch(self, number: int, start_batch: int = 0) -> Any:
+        for batch in self.dataset.epoch(number, start_batch):
+            self.countdown -= 1
+            if self.countdown == 0:
+                raise self.InterruptionError
+            yield batch
+
+
+def test_training_goes_on_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    whole = make_loop(tmp_path / "whole", train_dataset=make_dataset(24, 2))
+    whole.run()
+    interrupted = make_loop(
+        tmp_path / "half",
+        io_options={"checkpoint_interval_seconds": 1e-6},
+        train_dataset=InterruptedDataset(make_dataset(24, 2), 20),
+    )
+    with pytest.raises(InterruptedDataset.InterruptionError):
+        interrupted.run()
+    continued = make_loop(tmp_path / "half", train_dataset=make_dataset(24, 2))
+    steps = int(continued.training_state.num_steps)
+    assert steps % 12 != 0, "not in the middle of an epoch"
+    continued.run()
+    assert digest(pack(continued.training_state)[0]) == digest(pack(whole.training_state)[0])
+    assert continued.history.metrics == whole.history.metrics
+
+
+def test_larger_num_epochs_continues_and_a_complete_training_returns_at_once(
+    tmp_path: Path,
+) -> None:
+    whole = make_loop(tmp_path / "whole", num_epochs=4)
+    whole.run()
+    make_loop(tmp_path / "parts", num_epochs=2).run()
+    make_loop(tmp_path / "parts", num_epochs=4).run()
+    csv = (tmp_path / "whole" / "metrics.csv").read_bytes()
+    assert (tmp_path / "parts" / "metrics.csv").read_bytes() == csv
+
+    (tmp_path / "parts" / "metrics.csv").unlink()  # as a workflow does with declared outputs
+    complete = make_loop(
+        tmp_path / "parts", num_epochs=4, train_dataset=InterruptedDataset(make_dataset(), 1)
+    )
+    complete.run()
+    assert (tmp_path / "parts" / "metrics.csv").read_bytes() == csv
+    assert complete.best_epoch == whole.best_epoch
+    assert complete.best_loss == whole.best_loss
+    jax.tree.map(np.testing.assert_array_equal, complete.best_model.params, whole.best_model.params)
+    assert digest(pack(complete.training_state)[0]) == digest(pack(whole.training_state)[0])
+
+
+def damage_everything(checkpoint: Path) -> None:
+    for path in checkpoint.rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_a_bit(checkpoint: Path) -> None:
+    largest = max((p for p in checkpoint.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [damage_everything, flip_a_bit])
+def test_damaged_checkpoint_is_skipped_for_the_one_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Any
+) -> None:
+    make_loop(tmp_path, num_epochs=3).run()
+    older, newest = sorted(
+        (tmp_path / "checkpoints" / "resume").iterdir(), key=lambda p: int(p.name)
+    )
+    damage(newest)
+    loop = make_loop(tmp_path, num_epochs=3)
+    assert f"{newest}: damaged" in caplog.text
+    assert str(older) not in caplog.text
+    csv = (tmp_path / "metrics.csv").read_bytes()
+    loop.run()
+    assert (tmp_path / "metrics.csv").read_bytes() == csv
+
+
+def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    make_loop(tmp_path, num_epochs=1).run()
+    with pytest.raises(UserError, match=r"ema_decay = 0\.99, this one 0\.9;"):
+        make_loop(tmp_path, loop_options={"ema_decay": 0.9})
+    with pytest.raises(UserError, match="another model or optimizer"):
+        make_loop(tmp_path, accumulate=2)
+    with pytest.raises(UserError, match="steps_per_epoch = 5, this one 12;"):
+        make_loop(tmp_path, train_dataset=make_dataset(24, 2))
+    with pytest.raises(UserError, match="checkpoints of an earlier training"):
+        make_loop(tmp_path, io_options={"resume": False})
+    fresh = make_loop(tmp_path, io_options={"resume": False, "clear_previous_checkpoints": True})
+    assert int(fresh.training_state.num_steps) == 0
+    assert not list((tmp_path / "checkpoints").glob("*/*"))
+
+
+def test_caller_keeps_its_parameters(tmp_path: Path) -> None:
+    force_field = make_force_field()
+    before = digest(pack(force_field.params)[0])
+    make_loop(tmp_path, num_epochs=1, force_field=force_field).run()
+    assert digest(pack(force_field.params)[0]) == before

@@ -1,0 +1,60 @@
+import json
+import os
+import stat
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from mlip_core.utils.files import atomic_path, file_digest, json_digest, write_json, write_text
+
+
+def test_file_appears_whole_in_a_new_directory(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.txt"
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        assert temporary.suffix == ".txt"
+        assert not path.exists()
+    assert path.read_text() == "new"
+    assert os.listdir(path.parent) == ["b.txt"]  # noqa: PTH208
+
+
+def test_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "b.txt"
+    path.write_text("old")
+
+    def write_half():
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        write_half()
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["b.txt"]
+
+
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    previous = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a", "x")
+    finally:
+        os.umask(previous)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def test_json_is_readable_and_refuses_nan(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"b": 1, "a": [0.1, "Å"]})
+    assert json.loads(path.read_text()) == {"b": 1, "a": [0.1, "Å"]}
+    assert "Å" in path.read_text()
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, float("nan"))
+    assert json.loads(path.read_text())["b"] == 1
+
+
+def test_digests(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 3_000_000)
+    assert file_digest(tmp_path / "a") == sha256(b"x" * 3_000_000).hexdigest()
+    assert json_digest({"a": 1, "b": 2}) == json_digest({"b": 2, "a": 1})
+    assert json_digest({"a": 1}) != json_digest({"a": 2})

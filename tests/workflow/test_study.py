@@ -1,0 +1,187 @@
+"""The whole chain, and what a change makes again."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from mlip_core.data.splits import read_split
+from mlip_core.models.model_io import load_model
+from mlip_core.utils.files import file_digest
+from tests.workflow.tiny_study import StudyDirectory
+
+AFTER_TRAINING = {"train": 1, "best": 1, "evaluate": 1, "nve": 1, "report": 1, "all": 1}
+
+
+@pytest.fixture
+def study(finished: StudyDirectory, tmp_path: Path) -> StudyDirectory:
+    """A finished study that may be changed."""
+    shutil.copytree(finished.path, tmp_path / "study", symlinks=True)
+    return StudyDirectory(tmp_path / "study")
+
+
+def test_all_results_are_there(finished: StudyDirectory) -> None:
+    results = finished.path / "results"
+    expected = [
+        "datasets/ethane/reference.extxyz",
+        "datasets/ethane/quality.json",
+        "datasets/ethane/splits/split.json",
+        "datasets/ethane/dataset_info.json",
+        *(f"datasets/ethane/shards/{split}/manifest.json" for split in ("train", "valid", "test")),
+        *(f"runs/small/{name}" for name in ("config.yaml", "metrics.csv", "timing.csv")),
+        "runs/small/provenance.json",
+        "models/small.zip",
+        "models/best.zip",
+        "evaluation/small/test/metrics.json",
+        "evaluation/small/test/predictions.extxyz",
+        "evaluation/small/nve.json",
+        "evaluation/small/nve.csv",
+        "report/index.html",
+        "report/leaderboard.csv",
+    ]
+    assert [name for name in expected if not (results / name).stat().st_size] == []
+
+
+def test_results_belong_together(finished: StudyDirectory) -> None:
+    results = finished.path / "results"
+    split = read_split(results / "datasets/ethane/splits/split.json")
+    assert {name: len(indices) for name, indices in split.items()} == {
+        "train": 12,
+        "valid": 4,
+        "test": 4,
+    }
+    model = load_model(results / "models/best.zip")
+    assert model.allowed_atomic_numbers == {1, 6}
+    assert file_digest(results / "models/best.zip") == file_digest(results / "models/small.zip")
+    metrics = pd.read_csv(results / "runs/small/metrics.csv")
+    assert metrics["epoch"].tolist() == [0, 1, 2]
+    assert "Tiny" in finished.read("report/index.html")
+
+
+def test_free_atoms_give_the_atomic_energies_and_nothing_else(finished: StudyDirectory) -> None:
+    from ase import Atoms
+    from ase.calculators.emt import EMT
+
+    info = json.loads(finished.read("datasets/ethane/dataset_info.json"))
+    expected = {}
+    for symbol, number in (("H", "1"), ("C", "6")):
+        atom = Atoms(symbol)
+        atom.calc = EMT()
+        expected[number] = atom.get_potential_energy()
+    assert info["atomic_energies_map"] == expected
+    assert json.loads(finished.read("datasets/ethane/quality.json"))["summary"]["frames"] == 24
+
+
+def test_provenance_says_what_made_the_model(finished: StudyDirectory) -> None:
+    provenance = json.loads(finished.read("runs/small/provenance.json"))
+    manifest = finished.path / "results/datasets/ethane/shards/train/manifest.json"
+    assert provenance["inputs"][str(manifest.relative_to(finished.path))] == file_digest(manifest)
+    assert provenance["config"] == yaml.safe_load(finished.read("runs/small/config.yaml"))
+    assert provenance["started"] <= provenance["finished"]
+    assert {"jax", "mlip-core", "python"} <= provenance["versions"].keys()
+
+
+def test_nothing_changed_runs_nothing(finished: StudyDirectory) -> None:
+    start = time.monotonic()
+    result = finished.snakemake()
+    assert "Nothing to be done" in result.output
+    assert result.rules == {}
+    # Ten seconds are promised; other tests may share the machine.
+    assert time.monotonic() - start < 30
+
+
+def test_touched_config_and_comment_run_nothing(study: StudyDirectory) -> None:
+    path = study.path / "config/config.yaml"
+    path.write_text("# A comment.\n" + path.read_text())
+    (study.path / "results/datasets/ethane/reference.extxyz").touch()
+    assert "Nothing to be done" in study.snakemake("--dry-run").output
+
+
+def test_more_epochs_continue_from_the_checkpoint(study: StudyDirectory) -> None:
+    before = study.read("runs/small/metrics.csv").splitlines()
+    study.configure(lambda s: s["runs"]["small"]["training"].update(num_epochs=4))
+    result = study.snakemake()
+    assert result.status == 0, result.output
+    assert result.rules == AFTER_TRAINING
+    after = study.read("runs/small/metrics.csv").splitlines()
+    assert len(after) == len(before) + 2
+    assert after[: len(before)] == before
+    log = study.read("logs/train/small.log")
+    assert "epoch 3/4" in log
+    assert "epoch 4/4" in log
+    assert "epoch 1/4" not in log
+    assert "epoch 2/4" not in log
+
+
+def test_another_cutoff_makes_graphs_and_what_follows(study: StudyDirectory) -> None:
+    def change(mapping: dict[str, Any]) -> None:
+        mapping["datasets"]["ethane"]["graph"]["graph_cutoff_angstrom"] = 3.5
+
+    study.configure(change)
+    jobs = _planned(study.snakemake("--dry-run").output)
+    assert jobs == {"shard": 3, "dataset_info": 1, **AFTER_TRAINING}
+
+
+def test_title_makes_the_report_only(study: StudyDirectory) -> None:
+    study.configure(lambda s: s.update(title="Other"))
+    assert _planned(study.snakemake("--dry-run").output) == {"report": 1, "all": 1}
+
+
+def test_number_of_shards_changes_no_statistics(study: StudyDirectory) -> None:
+    before = study.read("datasets/ethane/dataset_info.json")
+    study.configure(lambda s: s["datasets"]["ethane"].update(num_shards=3))
+    result = study.snakemake("results/datasets/ethane/dataset_info.json")
+    assert result.rules == {"shard": 9, "dataset_info": 1}
+    assert study.read("datasets/ethane/dataset_info.json") == before
+
+
+def test_a_split_is_never_lost(study: StudyDirectory) -> None:
+    target = "results/datasets/ethane/splits/split.json"
+    splits = study.path / "results/datasets/ethane/splits"
+    first = (splits / "split.json").read_bytes()
+    study.configure(lambda s: s["datasets"]["ethane"]["split"].update(train=10))
+    assert study.snakemake(target).rules == {"split": 1}
+    second = (splits / "split.json").read_bytes()
+    assert second != first
+    (kept,) = splits.glob("split-*.json")
+    assert kept.read_bytes() == first
+
+    # Nor by a job that fails, or by one that is forced.
+    study.configure(lambda s: s["datasets"]["ethane"]["split"].update(train=1000))
+    failed = study.snakemake(target)
+    assert failed.status == 1
+    assert len(failed.errors) == 1
+    assert "split: too few frames: there are 24" in failed.errors[0]
+    assert (splits / "split.json").read_bytes() == second
+    study.configure(lambda s: s["datasets"]["ethane"]["split"].update(train=10))
+    assert study.snakemake(target, "--force").status == 0
+    assert (splits / "split.json").read_bytes() == second
+    assert [path.name for path in splits.glob("split-*.json")] == [kept.name]
+
+
+def test_two_fresh_runs_give_the_same_bytes(finished: StudyDirectory, tmp_path: Path) -> None:
+    again = StudyDirectory(tmp_path)
+    again.configure()
+    result = again.snakemake("results/models/best.zip")
+    assert result.status == 0, result.output
+    for name in (
+        "datasets/ethane/reference.extxyz",
+        "datasets/ethane/dataset_info.json",
+        "datasets/ethane/shards/train/manifest.json",
+        "runs/small/metrics.csv",
+        "models/best.zip",
+    ):
+        paths = [study.path / "results" / name for study in (finished, again)]
+        assert file_digest(paths[0]) == file_digest(paths[1]), name
+
+
+def _planned(output: str) -> dict[str, int]:
+    """The jobs that a dry run counts."""
+    table = output.split("Job stats:")[1].split("total")[0].splitlines()
+    rows = [line.split() for line in table if line and not line.startswith(("job ", "---"))]
+    return {rule: int(count) for rule, count in rows}
