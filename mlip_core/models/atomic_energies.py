@@ -11,8 +11,8 @@ def get_atomic_energies(
 
     Args:
         dataset_info: where the elements, and by default the energies, come from.
-        atomic_energies_input: ``None`` or ``"average"`` for those of the dataset, ``"zero"``, or energies
-            by atomic number.
+        atomic_energies_input: ``None`` or ``"average"`` for those of the dataset, ``"zero"``, or
+            energies by atomic number.
 
     Raises:
         ValueError: if the input is another word, or lacks an element of the dataset.
@@ -24,7 +24,7 @@ def get_atomic_energies(
         energies = dict.fromkeys(elements, 0.0)
     elif isinstance(atomic_energies_input, str):
         raise ValueError(
-            f"atomic_energies: {atomic_energies_input!r} is neither 'average' nor 'zero' nor a dictionary"
+            f"atomic_energies: {atomic_energies_input!r} is not 'average', 'zero' or a dictionary"
         )
     else:
         energies = atomic_energies_input

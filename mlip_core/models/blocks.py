@@ -1,7 +1,8 @@
 """Layers that the equivariant networks share.
 
-Features are a dictionary from irrep to ``[2 l + 1, n_nodes, multiplicity]``, in the order of the irreps.
-The names of modules and parameters are the file format, hence the classes without a descriptive name.
+Features are a dictionary from irrep to ``[2 l + 1, n_nodes, multiplicity]``, in the order of the
+irreps. The names of modules and parameters are the file format, hence the classes without a
+descriptive name.
 """
 
 from collections.abc import Callable, Sequence
@@ -120,7 +121,7 @@ class MultiLayerPerceptron(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """``[..., num_in]`` to ``[..., widths[-1]]``; zero inputs give zero if the activation does."""
+        """``[..., num_in]`` to ``[..., widths[-1]]``; zero to zero if the activation does so."""
         for width in self.widths[:-1]:
             x = self.activation(Dense(width)(x))
         return Dense(self.widths[-1])(x)

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from mlip_core.models.equivariant.coupling import unstack
+
 Array = Any
 
 
@@ -12,24 +14,25 @@ class EdgeGeometry(NamedTuple):
 
     Attributes:
         lengths: ``[n_edges]``, Å; beyond the cutoff for edges that do not count.
-        directions: ``[3, n_edges]``, unit vectors.
+        directions: x, y and z of the unit vectors, each ``[n_edges]``.
         is_within: ``[n_edges]``, whether the edge counts.
     """
 
     lengths: Array
-    directions: Array
+    directions: list[Array]
     is_within: Array
 
 
 def edge_geometry(vectors: Array, cutoff: float) -> EdgeGeometry:
     """Geometry of edge vectors ``[n_edges, 3]``, Å.
 
-    Edges of zero length (padding) and those beyond the cutoff do not count; they are replaced by a fixed
-    vector, so that neither they nor their derivatives of any order are ever evaluated at a singularity.
+    Edges of zero length (padding) and those beyond the cutoff do not count; they are replaced by a
+    fixed vector, so that neither they nor their derivatives of any order are ever evaluated at a
+    singularity.
     """
     squares = jnp.sum(vectors * vectors, axis=1)
     is_within = (squares > 0) & (squares < cutoff * cutoff)
     outside = jnp.array([2.0 * cutoff, 0.0, 0.0], vectors.dtype)
     safe = jnp.where(is_within[:, None], vectors, outside)
     lengths = jnp.sqrt(jnp.sum(safe * safe, axis=1))
-    return EdgeGeometry(lengths, (safe / lengths[:, None]).T, is_within)
+    return EdgeGeometry(lengths, unstack(safe / lengths[:, None], axis=1), is_within)

@@ -178,7 +178,7 @@ def _masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
 
 
 def _huber(x: jax.Array, delta: float | jax.Array) -> jax.Array:
-    return optax.huber_loss(x, delta=delta)  # type: ignore[arg-type]  # an array broadcasts
+    return optax.huber_loss(x, delta=delta)
 
 
 def _weigh_real_graphs(graph: jraph.GraphsTuple, errors: jax.Array) -> jax.Array:

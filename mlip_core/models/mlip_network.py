@@ -35,8 +35,8 @@ class MLIPNetwork(nn.Module):
         """Energies of atoms relative to their atomic energies.
 
         Args:
-            edge_vectors: ``[n_edges, 3]``, Å, from sender to receiver; edges of zero length and those
-                longer than the cutoff contribute nothing.
+            edge_vectors: ``[n_edges, 3]``, Å, from sender to receiver; edges of zero length and
+                those longer than the cutoff contribute nothing.
             node_species: ``[n_nodes]``.
             senders: ``[n_edges]``.
             receivers: ``[n_edges]``.

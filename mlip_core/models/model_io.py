@@ -1,8 +1,8 @@
 """The model zip: hyperparameters as JSON and parameters as plain arrays, nothing that executes.
 
 ``hyperparams.json`` holds ``dataset_info``, ``config`` and ``predict_stress`` (and, written by this
-library, ``architecture``); ``params.npz`` the parameters, their paths joined by ``#``. It is the format of
-the ``mlip`` 0.1 series.
+library, ``architecture``); ``params.npz`` the parameters, their paths joined by ``#``. It is the
+format of the ``mlip`` 0.1 series.
 """
 
 import io
@@ -42,10 +42,9 @@ def save_model_to_zip(save_path: str | os.PathLike[str], model: ForceField) -> N
         "predict_stress": model.predictor.predict_stress,
         "architecture": architecture_of(type(model.predictor.mlip_network)),
     }
-    with atomic_path(save_path) as temporary:
-        with zipfile.ZipFile(temporary, "w") as archive:
-            _add(archive, _HYPERPARAMETERS, json.dumps(hyperparameters).encode())
-            _add(archive, _PARAMETERS, _as_npz(model.params))
+    with atomic_path(save_path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        _add(archive, _HYPERPARAMETERS, json.dumps(hyperparameters).encode())
+        _add(archive, _PARAMETERS, _as_npz(model.params))
 
 
 def load_model_from_zip(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import jax
@@ -61,9 +61,9 @@ def normalized_activation(act: Activation | str) -> Function:
     return lambda x: scale * function(x)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _normalization(act: Activation) -> float:
-    """The scale that ``e3nn`` uses: the average over a million quantiles of the normal distribution."""
+    """The scale that ``e3nn`` uses, from a million quantiles of the normal distribution."""
     count = 1_000_001
     samples = ndtri(np.arange(1, count + 1) / (count + 1))
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):

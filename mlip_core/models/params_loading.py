@@ -42,11 +42,15 @@ def load_parameters_from_checkpoint(
 
 
 def _restore(item_dir: Path) -> Any:
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-        tree = checkpointer.metadata(item_dir).item_metadata.tree
-        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
-        args = ocp.args.PyTreeRestore(restore_args=as_numpy)
-        return checkpointer.restore(item_dir, args=args)
+    """The tree of an item as NumPy arrays, whatever devices it was saved from."""
+    handler = ocp.PyTreeCheckpointHandler()
+    as_numpy = jax.tree.map(
+        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), handler.metadata(item_dir).tree
+    )
+    try:
+        return handler.restore(item_dir, args=ocp.args.PyTreeRestore(restore_args=as_numpy))
+    finally:
+        handler.close()
 
 
 def _fit(template: Any, restored: Any, source: Path) -> Any:

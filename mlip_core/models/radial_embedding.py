@@ -65,7 +65,8 @@ def parse_radial_basis(basis: RadialBasis | str) -> Function:
 
 def parse_radial_envelope(envelope: RadialEnvelope | str) -> Function:
     """The function of an envelope's name."""
-    return {
+    envelopes: dict[RadialEnvelope, Function] = {
         RadialEnvelope.POLYNOMIAL: polynomial_envelope_updated,
         RadialEnvelope.SOFT: soft_envelope,
-    }[RadialEnvelope(envelope)]
+    }
+    return envelopes[RadialEnvelope(envelope)]

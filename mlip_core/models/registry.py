@@ -1,5 +1,7 @@
 """The networks by name: the one place that knows which there are."""
 
+import flax.linen as nn
+
 from mlip_core.models.mace.network import Mace
 from mlip_core.models.mlip_network import MLIPNetwork
 
@@ -20,6 +22,6 @@ def network_class(architecture: str) -> type[MLIPNetwork]:
     return _NETWORKS[architecture]
 
 
-def architecture_of(network: type[MLIPNetwork]) -> str | None:
+def architecture_of(network: type[nn.Module]) -> str | None:
     """The name of a network's class, ``None`` for one that is not listed here."""
     return next((name for name, known in _NETWORKS.items() if known is network), None)

@@ -1,7 +1,7 @@
 """The report: one folder, one page, no network."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ def build_report(output_dir: str | os.PathLike[str], inputs: ReportInputs) -> Pa
         files=list(_files(directory, inputs)),
     )
     write_text(directory / "index.html", text)
+    writer.remove_others()
     return directory / "index.html"
 
 
@@ -112,7 +113,7 @@ def _template() -> Any:
     )
     environment.filters |= {
         "significant": formats.significant,
-        "fixed": formats.fixed,
+        "r_squared": formats.r_squared,
         "thousands": formats.thousands,
     }
     return environment.get_template("index.html.j2")
@@ -188,17 +189,23 @@ def _tiles(best: RunResults, row: pd.Series) -> Iterator[Tile]:
             more=f"MAE {formats.significant(row['energy_mae_mev_per_atom'])} meV/atom",
         )
     if best.nve is not None:
-        summary = best.nve.summary
-        yield Tile(
-            "Energy drift in dynamics",
-            formats.significant(summary["drift_mev_per_atom"]),
-            "meV/atom",
-            more=f"in {summary['simulated_time_fs'] / 1000:g} ps",
-            passed=summary["passed"],
-        )
+        yield _nve_tile(best.nve.summary)
     if (seconds := training_seconds(best)) is not None:
         epochs = formats.thousands(last_epoch(best))
         yield Tile("Training time", formats.duration(seconds), more=f"{epochs} epochs")
+
+
+def _nve_tile(summary: Mapping[str, Any]) -> Tile:
+    label, time = "Energy drift in dynamics", summary["simulated_time_fs"]
+    if summary["explosion"] is not None:
+        return Tile(label, formats.MISSING, more=f"blew up after {time:g} fs", passed=False)
+    return Tile(
+        label,
+        formats.significant(summary["drift_mev_per_atom"]),
+        "meV/atom",
+        more=f"in {time / 1000:g} ps",
+        passed=summary["passed"],
+    )
 
 
 def _model_path(inputs: ReportInputs) -> str:

@@ -75,6 +75,7 @@ class FigureWriter:
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self._directory = Path(directory)
+        self._written: set[Path] = set()
 
     def write(self, name: str, figure: Figure, alt: str, caption: str) -> FigureFile:
         """Write one figure under ``name``."""
@@ -86,8 +87,15 @@ class FigureWriter:
             for suffix, path in paths.items():
                 with atomic_path(self._directory / path) as temporary:
                     figure.savefig(temporary, format=suffix, dpi=200, metadata=_METADATA[suffix])
+                self._written.add(self._directory / path)
         width, height = (round(96 * inches) for inches in figure.get_size_inches())
         return FigureFile(paths["svg"], paths["png"], alt, caption, width, height)
+
+    def remove_others(self) -> None:
+        """Remove figures of an earlier report that this one does not have."""
+        for suffix in ("svg", "png"):
+            for path in set((self._directory / "figures").glob(f"*.{suffix}")) - self._written:
+                path.unlink()
 
 
 # Matplotlib writes the date and its version by default.
@@ -98,7 +106,9 @@ _METADATA = {"svg": {"Date": None, "Creator": "mlip_core"}, "png": {"Software": 
 def learning_curve(curves: Mapping[str, pd.Series], ylabel: str) -> Figure:
     """Values by epoch (the index) on a logarithmic axis, one line per curve."""
     figure, axes = _axes(width=4.0, height=3.1)
-    for (label, values), (color, dash) in zip(curves.items(), _cycle(len(curves)), strict=True):
+    for index, (label, values) in enumerate(curves.items()):
+        # Validation looks the same where there is no training curve beside it.
+        color, dash = _SERIES[1] if label == "validation" else _SERIES[index % len(_SERIES)]
         axes.plot(values.index, values.to_numpy(), dash, color=color, label=label)
     if all((values > 0).all() for values in curves.values()):
         axes.set_yscale("log")
@@ -128,7 +138,7 @@ def parity(reference: np.ndarray, predicted: np.ndarray, quantity: str, note: st
     )
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=6))
-    _note(axes, note, "upper left")
+    axes.set_title(note, loc="left", fontsize=9, color=_INK)
     return figure
 
 
@@ -147,7 +157,7 @@ def error_histogram(errors: np.ndarray, quantity: str) -> Figure:
         label = "± RMSE" if sign > 0 else None
         axes.axvline(sign * rmse, color=VERMILION, linestyle="--", linewidth=1.2, label=label)
     axes.set(xlabel=f"error of {quantity}", ylabel="count")
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=9)
     return figure
 
 
@@ -186,7 +196,8 @@ def distribution(values: Mapping[str, np.ndarray], xlabel: str) -> Figure:
     pooled = np.concatenate(list(values.values()))
     # Rice's rule for the middle one of the groups.
     n_bins = round(2 * float(np.median([group.size for group in values.values()])) ** (1 / 3))
-    bins = np.linspace(*_padded_range(pooled), max(n_bins, 8) + 1)
+    low, high = _padded_range(pooled)
+    bins = np.linspace(max(low, 0.0) if pooled.min() >= 0.0 else low, high, max(n_bins, 8) + 1)
     for (label, group), (color, dash) in zip(values.items(), _cycle(len(values)), strict=True):
         axes.hist(
             group,
@@ -236,11 +247,6 @@ def _density(axes: Axes, x: np.ndarray, y: np.ndarray, limits: tuple[float, floa
     colorbar.set_label("points per cell", fontsize=8.5)
     inset.tick_params(labelsize=8.5)
     colorbar.outline.set_visible(False)
-
-
-def _note(axes: Axes, text: str, location: str) -> None:
-    x, ha = (0.03, "left") if location.endswith("left") else (0.97, "right")
-    axes.text(x, 0.97, text, transform=axes.transAxes, ha=ha, va="top", fontsize=8.5, color=_INK)
 
 
 def _headroom(axes: Axes) -> None:

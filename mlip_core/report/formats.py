@@ -28,6 +28,11 @@ def fixed(value: Any, decimals: int) -> str:
     return MISSING if is_missing(value) else f"{float(value):.{decimals}f}".replace("-", _MINUS)
 
 
+def r_squared(value: Any) -> str:
+    """Five decimals near 1; a negative one is that of a bad model and needs no decimals."""
+    return fixed(value, 5) if is_missing(value) or value >= 0 else significant(value)
+
+
 def thousands(value: Any) -> str:
     """An integer with thin spaces between thousands."""
     return MISSING if is_missing(value) else f"{int(value):,}".replace(",", "\u202f")

@@ -37,6 +37,7 @@ COLUMNS = (
     Column("epochs", "Epochs"),
     Column("training_seconds", "Training", "s"),
 )
+_NVE_COLUMN = "nve_drift_mev_per_atom"
 _UNSHOWN = ("nve_passed", "best")
 
 
@@ -122,10 +123,9 @@ def _nve(run: RunResults) -> dict[str, Any]:
     if run.nve is None:
         return {}
     summary = run.nve.summary
-    return {
-        "nve_drift_mev_per_atom": summary["drift_mev_per_atom"],
-        "nve_passed": summary["passed"],
-    }
+    # What it drifted by until it blew up says nothing.
+    drift = None if summary["explosion"] is not None else summary["drift_mev_per_atom"]
+    return {"nve_drift_mev_per_atom": drift, "nve_passed": summary["passed"]}
 
 
 def _cost(run: RunResults) -> dict[str, Any]:
@@ -154,16 +154,19 @@ def _says_something(name: str, table: pd.DataFrame) -> bool:
     values = table[name].dropna()
     if name in ("dataset", "test_set"):
         return len(set(values)) > 1
+    if name == _NVE_COLUMN:
+        return bool(table["nve_passed"].notna().any())
     return not values.empty
 
 
 def _cell(column: Column, record: Mapping[Any, Any]) -> Cell:
-    value = record[column.name]
+    value, passed = record[column.name], None
+    if column.name == _NVE_COLUMN and not is_missing(record["nve_passed"]):
+        passed = bool(record["nve_passed"])
     if is_missing(value):
-        return Cell("", MISSING, column.numeric)
+        return Cell("", MISSING, column.numeric, passed)
     if not column.numeric:
         return Cell(str(value), str(value), numeric=False)
-    passed = record["nve_passed"] if column.name == "nve_drift_mev_per_atom" else None
     return Cell(repr(float(value)), _number(column, value), numeric=True, passed=passed)
 
 

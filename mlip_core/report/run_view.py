@@ -122,7 +122,8 @@ def _error_rows(metrics: Mapping[str, Any]) -> Iterator[ErrorRow]:
 
 
 def _config_type_rows(metrics: Mapping[str, Any]) -> Iterator[ErrorRow]:
-    for name, errors in metrics["by_config_type"].items():
+    groups = metrics["by_config_type"]
+    for name, errors in groups.items() if len(groups) > 1 else ():
         yield from _row(f"{name}: energy per atom", "meV/atom", errors["energy_per_atom"])
         yield from _row(f"{name}: forces", "meV/Å", errors["forces"])
 
@@ -338,8 +339,8 @@ def _facts(run: RunResults) -> Iterator[Fact]:
 
 def _model_facts(config: Mapping[str, Any]) -> Iterator[Fact]:
     if model := config.get("model"):
-        sizes = [text.format(model[key]) for key, text in _MODEL_SIZES.items() if key in model]
-        yield Fact("Model", ", ".join([str(model.get("architecture", "")).upper(), *sizes]))
+        sizes = [f"{text} {model[key]}" for key, text in _MODEL_SIZES.items() if key in model]
+        yield Fact("Model", f"{str(model.get('architecture', '')).upper()} with {', '.join(sizes)}")
     if loss := config.get("loss"):
         weights = [
             f"{name} {_weight(loss[f'{name}_weight'])}" for name in ("energy", "forces", "stress")
@@ -348,10 +349,10 @@ def _model_facts(config: Mapping[str, Any]) -> Iterator[Fact]:
 
 
 _MODEL_SIZES = {
-    "num_layers": "{} layers",
-    "num_channels": "{} channels",
-    "l_max": "l_max {}",
-    "correlation": "correlation {}",
+    "num_layers": "layers",
+    "num_channels": "channels",
+    "l_max": "l_max",
+    "correlation": "correlation",
 }
 
 

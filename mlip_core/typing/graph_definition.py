@@ -19,9 +19,9 @@ Array = Any
 class EdgeBlocks:
     """Promise on the order of edges: each aligned run of ``size`` edges has one receiver.
 
-    Runs are filled up with self-edges of zero length (sender = receiver, shift 0), which every network
-    ignores. It lets a network aggregate messages as small dense matrix products. It is part of the
-    structure of the pytree, not of its leaves, so a compiled function is specialised to it.
+    Runs are filled up with self-edges of zero length (sender = receiver, shift 0), which every
+    network ignores. It lets a network aggregate messages as small dense matrix products. It is part
+    of the structure of the pytree, not of its leaves, so a compiled function is specialised to it.
     """
 
     size: int
@@ -45,7 +45,8 @@ class GraphEdges(NamedTuple):
     """Per-edge data. An edge carries information from its sender to its receiver.
 
     Attributes:
-        shifts: ``[n_edges, 3]``, integers: how many cell vectors the receiver's image is displaced by.
+        shifts: ``[n_edges, 3]``, integers: how many cell vectors the receiver's image is displaced
+            by.
         displ_fun: optional displacement function (JAX-MD convention) that replaces ``shifts``.
         blocks: the order of the edges, if it is known to be more than arbitrary.
     """
@@ -59,13 +60,14 @@ class GraphGlobals(NamedTuple):
     """Per-structure data.
 
     Attributes:
-        cell: ``[n_graphs, 3, 3]``, rows are the cell vectors, Å; zeros for a structure without a cell.
+        cell: ``[n_graphs, 3, 3]``, rows are the cell vectors, Å; zeros for a structure without a
+            cell.
         weight: ``[n_graphs]``, weight in the loss.
         energy: ``[n_graphs]``, eV, the reference total energy.
         stress: ``[n_graphs, 3, 3]``, eV/Å³, the reference.
-        interaction_energy: ``[n_graphs]``, eV, the reference energy minus the sum of atomic energies,
-            subtracted in float64 before any cast: total energies of DFT are so large that float32
-            leaves no digits for what is learned.
+        interaction_energy: ``[n_graphs]``, eV, the reference energy minus the sum of atomic
+            energies, subtracted in float64 before any cast: total energies of DFT are so large that
+            float32 leaves no digits for what is learned.
     """
 
     cell: Array

@@ -1,4 +1,4 @@
-"""Memory allocation of the C library, tuned for the large short-lived buffers of a compiled step."""
+"""Memory allocation of the C library, tuned for the large short-lived buffers of a step."""
 
 import ctypes
 import os
@@ -17,8 +17,8 @@ _TOP_PAD = 64 << 20
 def tune_allocator() -> bool:
     """Keep freed memory for the next step instead of handing it back to the system.
 
-    Every buffer above 128 kB is by default mapped afresh and its pages faulted in, at each step of a
-    training. Call it before the first large allocation. It changes no result.
+    Every buffer above 128 kB is by default mapped afresh and its pages faulted in, at each step of
+    a training. Call it before the first large allocation. It changes no result.
 
     Returns:
         Whether the settings were applied: not where the C library is not glibc, nor where the
@@ -35,4 +35,4 @@ def tune_allocator() -> bool:
         (_M_TOP_PAD, _TOP_PAD),
         (_M_ARENA_MAX, 1),
     )
-    return all([mallopt(name, value) == 1 for name, value in settings])
+    return all(mallopt(name, value) == 1 for name, value in settings)

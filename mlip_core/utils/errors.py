@@ -8,8 +8,8 @@ from contextlib import contextmanager
 class UserError(Exception):
     """A mistake in the user's data, config or environment.
 
-    The message is one line that says what is wrong and where (file, frame, key) and how to mend it. It
-    is shown without a traceback, so it has to be enough on its own.
+    The message is one line that says what is wrong and where (file, frame, key) and how to mend it.
+    It is shown without a traceback, so it has to be enough on its own.
     """
 
 

@@ -14,11 +14,14 @@ from typing import Any
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it to ``path`` on success, remove it on failure.
 
-    The suffix is kept, since many writers choose the format by it. Missing parent directories are made.
+    The suffix is kept, since many writers choose the format by it. Missing parent directories are
+    made.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+    handle, name = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
+    )
     os.close(handle)
     temporary = Path(name)
     try:

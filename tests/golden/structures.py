@@ -1,6 +1,7 @@
 """Inputs of the golden values, shared by the script that makes them and the test that reads them.
 
-It imports nothing of the project, so that the script can run in the environment of the other library.
+It imports nothing of the project, so that the script can run in the environment of the other
+library.
 """
 
 import zlib
@@ -37,7 +38,6 @@ MACE_OPTIONS: dict[str, dict[str, Any]] = {
         "readout_irreps": ["8x0e", "0e"],
         "num_bessel": 6,
     },
-    "pseudotensors": {"num_channels": 4, "l_max": 2, "include_pseudotensors": True},
     "two_heads": {"num_channels": 4, "l_max": 2, "num_readout_heads": 2},
     "gate_nodes": {"num_channels": 4, "l_max": 2, "gate_nodes": True},
     "species_embedding": {"num_channels": 4, "l_max": 2, "species_embedding_dim": 5},

@@ -1,9 +1,10 @@
 """What every potential must obey, as a class that the test of any network inherits.
 
-All in float64. Every structure is padded to one shape, so that a network is compiled once for each test
-class and not for each check.
+All in float64. Every structure is padded to one shape, so that a network is compiled once for each
+test class and not for each check.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -90,14 +91,14 @@ class PhysicsChecks:
         for atoms in (molecule(), crystal()):
             forces = predict(atoms).forces
             for atom, axis in ((0, 0), (1, 2), (2, 1)):
-                expected = -_derivative(predict, lambda h, i=atom, a=axis: _moved(atoms, i, a, h))
-                assert forces[atom, axis] == pytest.approx(expected, rel=1e-6, abs=1e-8)
+                slope = _derivative(predict, functools.partial(_moved, atoms, atom, axis))
+                assert forces[atom, axis] == pytest.approx(-slope, rel=1e-6, abs=1e-8)
 
     def test_stress_is_the_derivative_by_strain(self, predict):
         stress = predict(crystal()).stress
         np.testing.assert_array_equal(stress, stress.T)
         for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (0, 2)):
-            slope = _derivative(predict, lambda h, i=i, j=j: _strained(crystal(), i, j, h))
+            slope = _derivative(predict, functools.partial(_strained, crystal(), i, j))
             expected = slope / crystal().get_volume()
             assert stress[i, j] == pytest.approx(expected, rel=1e-6, abs=1e-8)
 
@@ -106,9 +107,7 @@ class PhysicsChecks:
         dimers = [Atoms("CO", positions=[[0, 0, 0], [0, 0, CUTOFF + h]]) for h in steps]
         energies = np.array([float(predict(dimer).interaction_energy) for dimer in dimers])
         forces = np.array([float(predict(dimer).forces[0, 2]) for dimer in dimers])
-        alone = sum(
-            float(predict(Atoms(symbol)).interaction_energy) for symbol in ("C", "O")
-        )
+        alone = sum(float(predict(Atoms(symbol)).interaction_energy) for symbol in ("C", "O"))
         np.testing.assert_allclose(energies, alone, atol=1e-6)
         np.testing.assert_allclose(forces, 0, atol=1e-4)
         assert energies[-1] == pytest.approx(alone, abs=1e-12)

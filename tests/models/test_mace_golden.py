@@ -43,12 +43,14 @@ def graph(structure: dict, dtype: type):
         system, golden_inputs.CUTOFF_ANGSTROM, batch_it_with_minimal_dummy=True
     )
     return jax.tree.map(
-        lambda x: jnp.asarray(x, dtype if np.issubdtype(np.asarray(x).dtype, np.floating) else None),
+        lambda x: jnp.asarray(
+            x, dtype if np.issubdtype(np.asarray(x).dtype, np.floating) else None
+        ),
         plain,
     )
 
 
-@pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-10), (np.float32, 1e-5)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
 @pytest.mark.parametrize("name", sorted(set(CASES) - NOT_YET))
 def test_values(name, dtype, tolerance):
     case = CASES[name]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mlip_core.report.formats import duration, enumeration, fixed, significant, thousands
+from mlip_core.report.formats import duration, enumeration, fixed, r_squared, significant, thousands
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,12 @@ def test_significant_with_unit() -> None:
 def test_fixed() -> None:
     assert fixed(-0.99968, 4) == "−0.9997"
     assert fixed(None, 4) == "–"
+
+
+def test_r_squared() -> None:
+    assert r_squared(0.9997) == "0.99970"
+    assert r_squared(-36717.76) == "−36718"
+    assert r_squared(None) == "–"
 
 
 def test_thousands() -> None:

@@ -239,6 +239,9 @@ def test_explosion_is_said_at_the_top(copy_of: Callable[[str], Path]) -> None:
 
 def test_files_that_are_missing_are_left_out(copy_of: Callable[[str], Path]) -> None:
     results = copy_of("missing")
+    stale = results / "report" / "figures" / "old-run-nve-energy.svg"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
     evaluation = results / "evaluation" / "default"
     (evaluation / "nve.json").unlink()
     shutil.rmtree(evaluation / "test")
@@ -247,6 +250,7 @@ def test_files_that_are_missing_are_left_out(copy_of: Callable[[str], Path]) -> 
     page = _page(results)
     assert "The model has not been evaluated on a test set." in page.text
     assert "NVE drift" not in page.text
+    assert not stale.exists()
 
 
 def test_unknown_best_run_is_a_user_error(tmp_path: Path) -> None:

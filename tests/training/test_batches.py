@@ -1,6 +1,8 @@
 """Batches on their way to the devices."""
 
 import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import jraph
 import numpy as np
@@ -16,14 +18,14 @@ from mlip_core.utils.errors import UserError
 from tests.training.tiny import make_dataset
 
 
-def positions(batches: object) -> list[np.ndarray]:
-    return [np.asarray(batch.nodes.positions) for batch in batches]  # type: ignore[attr-defined]
+def positions(batches: Iterable[jraph.GraphsTuple]) -> list[np.ndarray]:
+    return [np.asarray(batch.nodes.positions) for batch in batches]
 
 
 @pytest.mark.parametrize(
     "wrap", [lambda dataset: dataset, PrefetchIterator, UnsqueezeGraphDatasetWrapper]
 )
-def test_order_is_that_of_the_epoch_from_any_step_on(wrap) -> None:
+def test_order_is_that_of_the_epoch_from_any_step_on(wrap: Callable[[Any], Any]) -> None:
     dataset = make_dataset()
     expected = positions(dataset.epoch(3))
     for first in (0, 2):
@@ -51,7 +53,7 @@ def test_empty_batch_has_no_real_structure() -> None:
 
 
 def test_error_in_the_dataset_is_raised_where_it_is_used() -> None:
-    def broken():
+    def broken() -> Iterator[jraph.GraphsTuple]:
         yield next(make_dataset().epoch(0))
         raise OSError("disk gone")
 

@@ -42,7 +42,7 @@ def test_sums_of_many_batches_lose_no_digits() -> None:
     """Plain float32 sums of these are wrong in the fourth digit."""
     batch = next(make_dataset(14, 4).epoch(0))
     counts = count_batch(batch)
-    values = np.float32(np.random.default_rng(0).uniform(0.99, 1.01, 200_000))
+    values = np.full(200_000, 0.1, np.float32)
     sums = empty_sums({"loss": jnp.float32(0)}, like=jnp.zeros(1))
 
     @jax.jit
@@ -54,7 +54,7 @@ def test_sums_of_many_batches_lose_no_digits() -> None:
     found = add_all(sums, jnp.asarray(values)).averages()["loss"]
     np.testing.assert_allclose(found, exact, rtol=1e-7)
     naive = np.add.accumulate(values)[-1] / len(values)
-    assert abs(naive - exact) > 1e-6
+    assert abs(naive - exact) > 1e-5
 
 
 def test_sums_survive_being_taken_apart() -> None:
@@ -62,6 +62,6 @@ def test_sums_survive_being_taken_apart() -> None:
     sums = empty_sums({"loss": jnp.float32(0), "mae_f": jnp.float32(0)}, like=jnp.zeros(1))
     sums = sums.add({"loss": jnp.float32(0.1), "mae_f": jnp.float32(0.2)}, count_batch(batch))
     again = MetricSums.from_scalars(sums.to_scalars())
-    assert jax.tree.structure(again) == jax.tree.structure(sums)
+    assert set(again.sums) == set(again.residues) == {"loss", "mae_f"}
     assert jax.device_get(again) == jax.device_get(sums)
     assert again.averages() == {"loss": pytest.approx(0.1), "mae_f": pytest.approx(0.2)}

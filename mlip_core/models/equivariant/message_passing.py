@@ -1,8 +1,9 @@
 """Equivariant messages: the sum over neighbours of ``R * (h x Y)`` without a tensor per edge.
 
-The literal form couples each edge's features h with its spherical harmonics Y to a message and adds the
-messages up. Coupling is linear, so it commutes with the sum: here the plain products of the components
-are added up over the neighbours as small dense matrix products, and the sums are coupled, once per node.
+The literal form couples each edge's features h with its spherical harmonics Y to a message and adds
+the messages up. Coupling is linear, so it commutes with the sum: here the plain products of the
+components are added up over the neighbours as small dense matrix products, and the sums are
+coupled, once per node.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mlip_core.models.equivariant.coupling import couple_products
+from mlip_core.models.equivariant.coupling import Components, couple_products, unstack
 from mlip_core.models.equivariant.irreps import Irrep, natural, products
 from mlip_core.typing import EdgeBlocks
 
@@ -48,7 +49,8 @@ class Edges(NamedTuple):
 
 
 def message_paths(irreps_in: Sequence[Irrep], l_max: int) -> list[Path]:
-    """All paths to natural irreps up to ``l_max``, in the order of the file format's radial weights.
+    """All paths to natural irreps up to ``l_max``, in the order of the file format's radial
+    weights.
 
     Grouped by output irrep; within a group the path over degree 0, then by input irrep and degree.
     """
@@ -86,18 +88,25 @@ def pass_messages(
     gathered = _gather(features, edges.senders)
     weights = radial_weights.reshape(-1, len(paths), 1, n_channels)
     by_path = dict(zip(paths, lax.split(weights, (1,) * len(paths), axis=1), strict=True))
-    coupled: dict[Path, Array] = {}
+    coupled: dict[Path, list[Array]] = {}
     for degree in sorted({path.degree for path in paths}):
         members = [path for path in paths if path.degree == degree]
         columns = [by_path[path][:, 0] * gathered[path.irrep_in] for path in members]
         sums = _sum_over_neighbours(edges, degree, jnp.concatenate(columns, axis=1), n_nodes)
         dims = [path.irrep_in.dim for path in members]
-        for path, products in zip(members, lax.split(sums, dims), strict=True):
-            coupled[path] = couple_products(products, path.irrep_out.degree)
+        for path, own_sums in zip(members, lax.split(sums, dims), strict=True):
+            by_component = [unstack(row, axis=0) for row in unstack(own_sums, axis=0)]
+            coupled[path] = couple_products(by_component, path.irrep_out.degree)
     return {
-        irrep: jnp.concatenate([coupled[p] for p in paths if p.irrep_out == irrep], axis=2)
+        irrep: _side_by_side([coupled[path] for path in paths if path.irrep_out == irrep])
         for irrep in dict.fromkeys(path.irrep_out for path in paths)
     }
+
+
+def _side_by_side(couplings: Sequence[Components]) -> Array:
+    """``[2 l + 1, n_nodes, n_couplings * channels]``."""
+    components = zip(*couplings, strict=True)
+    return jnp.stack([jnp.concatenate(component, axis=1) for component in components])
 
 
 def _gather(features: Mapping[Irrep, Array], senders: Array) -> dict[Irrep, Array]:

@@ -1,37 +1,35 @@
 """Real spherical harmonics as polynomials of a unit vector."""
 
-from functools import lru_cache
-from typing import Any
+from functools import cache
 
 import numpy as np
 
-from mlip_core.models.equivariant.coupling import clebsch_gordan, couple
-
-Array = Any
+from mlip_core.models.equivariant.coupling import Components, clebsch_gordan, couple
 
 
-def spherical_harmonics(l_max: int, unit: Array) -> list[Array]:
+def spherical_harmonics(l_max: int, unit: Components) -> list[Components]:
     """Spherical harmonics of degrees 0 to ``l_max`` of unit vectors.
 
-    Each degree is the stretched coupling of the one before with the vector itself, so derivatives of any
-    order are finite in every direction.
+    Each degree is the stretched coupling of the one before with the vector itself, so derivatives
+    of any order are finite in every direction.
 
     Args:
         l_max: highest degree.
-        unit: ``[3, n]``, x, y and z of unit vectors.
+        unit: the x, y and z components of unit vectors, arrays of one shape.
 
     Returns:
-        For each degree l, ``[2 l + 1, n]``. Their squares average to one over the sphere ("component"
-        normalisation) and their order is that of ``e3nn``: polar axis y.
+        For each degree its 2 l + 1 components. Their squares average to one over the sphere
+        ("component" normalisation) and their order is that of ``e3nn``: polar axis y.
     """
-    first = unit * np.sqrt(3.0).item()
-    harmonics = [unit[:1] * 0 + 1, first]
+    first = [np.sqrt(3.0).item() * component for component in unit]
+    harmonics: list[Components] = [[unit[0] * 0 + 1], first]
     for degree in range(2, l_max + 1):
-        harmonics.append(_stretch(degree) * couple(first, harmonics[-1], degree))
+        scale = _stretch(degree)
+        harmonics.append([scale * y for y in couple(first, harmonics[-1], degree)])
     return harmonics[: l_max + 1]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _stretch(degree: int) -> float:
     """What the coupling of degrees 1 and ``degree - 1`` lacks to the right norm and sign.
 

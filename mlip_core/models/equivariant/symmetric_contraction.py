@@ -1,24 +1,29 @@
 """Symmetric contraction: products of a node's features with themselves (MACE, eq. 10 and 11).
 
-The literal form contracts dense tensors U of all products with themselves. Here the same polynomials are
-written in a basis of nested couplings ``(((A A)_k1 A)_k2 A)_L`` with only linearly independent members,
-and evaluated from the inside out, as Horner does: the last factor A is multiplied only once for each of
-its irreps, on the weighted sum of everything that it meets. A constant matrix takes the weights of the
-file format, whose basis may be redundant, to those of the nested basis.
+The literal form contracts dense tensors U of all products with themselves. Here the same
+polynomials are written in a basis of nested couplings ``(((A A)_k1 A)_k2 A)_L`` with only linearly
+independent members, and evaluated from the inside out, as Horner does: the last factor A is
+multiplied only once for each of its irreps, on the weighted sum of everything that it meets. A
+constant matrix takes the weights of the file format, whose basis may be redundant, to those of the
+nested basis.
 
 Batatia et al., MACE: Higher Order Equivariant Message Passing Neural Networks (2022).
 """
 
-import functools
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from mlip_core.models.equivariant.coupling import clebsch_gordan, couple
+from mlip_core.models.equivariant.coupling import (
+    Components,
+    add_up,
+    clebsch_gordan,
+    couple,
+    couple_square,
+)
 from mlip_core.models.equivariant.irreps import Irrep, products
 
 Array = Any
@@ -27,7 +32,7 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Tree:
-    """A nested coupling: the irrep itself if ``inner`` is ``None``, else ``(inner x factor)_irrep``."""
+    """A nested coupling ``(inner x factor)_irrep``; the irrep itself if there is no ``inner``."""
 
     irrep: Irrep
     inner: "Tree | None" = None
@@ -38,14 +43,20 @@ class Tree:
         """How many factors it multiplies."""
         return 1 if self.inner is None else self.inner.order + 1
 
-    def evaluate(self, features: Mapping[Irrep, Array], memo: "dict[Tree, Array]") -> Array:
-        """Its value for ``features``, with inner trees looked up in and added to ``memo``."""
+    def evaluate(self, features: Mapping[Irrep, Components], memo: "Memo") -> Components:
+        """Its components for ``features``, with inner trees looked up in and added to ``memo``."""
         if self.inner is None or self.factor is None:
             return features[self.irrep]
         if self not in memo:
-            inner = self.inner.evaluate(features, memo)
-            memo[self] = couple(inner, features[self.factor], self.irrep.degree)
+            inner, degree = self.inner.evaluate(features, memo), self.irrep.degree
+            if self.inner == Tree(self.factor):
+                memo[self] = couple_square(inner, degree)
+            else:
+                memo[self] = couple(inner, features[self.factor], degree)
         return memo[self]
+
+
+Memo = dict[Tree, Components]
 
 
 @dataclass(frozen=True)
@@ -64,26 +75,30 @@ class Contraction:
 
     def __call__(
         self,
-        features: Mapping[Irrep, Array],
+        features: Mapping[Irrep, Components],
         weights: Sequence[Sequence[Array]],
-        memo: dict[Tree, Array],
-    ) -> Array:
+        memo: Memo,
+    ) -> list[Array]:
         """Contract.
 
         Args:
-            features: of each irrep, ``[2 l + 1, n_nodes, channels]``.
+            features: components of each irrep, each ``[n_nodes, channels]``.
             weights: for each order and tree, ``[n_nodes, channels]``.
             memo: products already evaluated for the same features, shared between output irreps.
 
         Returns:
-            ``[2 l_out + 1, n_nodes, channels]``.
+            The components of the output irrep, each ``[n_nodes, channels]``.
         """
-        total = weights[0][0] * features[self.irrep_out]
+        terms = [[weights[0][0] * x for x in features[self.irrep_out]]]
         for (_, factor), members in _by_last_factor(self.trees, weights).items():
-            terms = [weight * tree.evaluate(features, memo) for tree, weight in members]
-            inner = functools.reduce(operator.add, terms)
-            total = total + couple(inner, features[factor], self.irrep_out.degree)
-        return total
+            inner = _weighted_sum([(tree.evaluate(features, memo), w) for tree, w in members])
+            terms.append(couple(inner, features[factor], self.irrep_out.degree))
+        return [add_up(components) for components in zip(*terms, strict=True)]
+
+
+def _weighted_sum(members: Sequence[tuple[Components, Array]]) -> list[Array]:
+    weighted = [[weight * x for x in components] for components, weight in members]
+    return [add_up(components) for components in zip(*weighted, strict=True)]
 
 
 def _by_last_factor(
@@ -92,12 +107,13 @@ def _by_last_factor(
     groups: dict[tuple[Irrep, Irrep], list[tuple[Tree, Array]]] = {}
     for order_trees, order_weights in zip(trees[1:], weights[1:], strict=True):
         for tree, weight in zip(order_trees, order_weights, strict=True):
-            assert tree.inner is not None and tree.factor is not None
+            assert tree.inner is not None
+            assert tree.factor is not None
             groups.setdefault((tree.inner.irrep, tree.factor), []).append((tree.inner, weight))
     return groups
 
 
-@lru_cache(maxsize=None)
+@cache
 def contraction(
     irreps_in: tuple[Irrep, ...], irrep_out: Irrep, correlation: int, is_symmetric: bool
 ) -> Contraction:
@@ -107,8 +123,8 @@ def contraction(
         irreps_in: the irreps of the features, one of each.
         irrep_out: the irrep of the result.
         correlation: highest order.
-        is_symmetric: whether the weights of the file format belong to the basis of symmetric tensors
-            (one weight per independent polynomial) or to that of all tensors (redundant).
+        is_symmetric: whether the weights of the file format belong to the basis of symmetric
+            tensors (one weight per independent polynomial) or to that of all tensors (redundant).
     """
     trees, transforms = [], []
     for order in range(1, correlation + 1):
@@ -166,14 +182,15 @@ def _random_points(irreps: Sequence[Irrep], count: int) -> dict[Irrep, np.ndarra
 
 
 def _values(tree: Tree, points: Mapping[Irrep, np.ndarray]) -> np.ndarray:
-    return tree.evaluate(points, {}).T.ravel()
+    features = {irrep: list(values) for irrep, values in points.items()}
+    return np.stack(tree.evaluate(features, {}), axis=1).ravel()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _independent_trees(
     irreps_in: tuple[Irrep, ...], order: int, irrep_out: Irrep, rank: int | None = None
 ) -> tuple[Tree, ...]:
-    """The cheapest trees that span all symmetric products of an order; stops once ``rank`` are found."""
+    """The cheapest trees that span all symmetric products of an order, ``rank`` in number."""
     if order == 1:
         return (Tree(irrep_out),)
     candidates = sorted(_candidates(irreps_in, order, irrep_out), key=_cost)
@@ -208,11 +225,13 @@ def _candidates(irreps_in: tuple[Irrep, ...], order: int, irrep_out: Irrep) -> I
             if order == 2 and inner_irrep not in irreps_in:
                 continue
             for inner in _independent_trees(irreps_in, order - 1, inner_irrep):
-                yield Tree(irrep_out, inner, factor)
+                vanishes = inner == Tree(factor) and irrep_out.degree % 2 == 1
+                if not vanishes:
+                    yield Tree(irrep_out, inner, factor)
 
 
 def _cost(tree: Tree) -> tuple[int, ...]:
-    """Multiplications of the outer coupling, then those of the inner ones: fewer groups, simpler ones."""
+    """Multiplications of the outer coupling, then of the inner ones: few and simple groups."""
     costs = []
     current: Tree | None = tree
     while current is not None and current.inner is not None and current.factor is not None:

@@ -38,11 +38,14 @@ class MaceConfig(BaseModel):
         num_bessel: number of radial basis functions.
         activation: activation of the MLPs.
         radial_envelope: envelope of the radial basis.
-        symmetric_tensor_product_basis: whether the parameters belong to the basis of symmetric tensors
-            (fewer) or to that of all tensors; the functions that can be learned are the same.
-        atomic_energies: ``None`` or "average" for those of the dataset, "zero", or eV by atomic number.
+        symmetric_tensor_product_basis: whether the parameters belong to the basis of symmetric
+            tensors (fewer) or to that of all tensors; the functions that can be learned are the
+            same.
+        atomic_energies: ``None`` or "average" for those of the dataset, "zero", or eV by atomic
+            number.
         avg_num_neighbors: normalises messages; default that of the dataset.
-        avg_r_min: distance from which on the radial basis is normalised, Å; default that of the dataset.
+        avg_r_min: distance from which on the radial basis is normalised, Å; default that of the
+            dataset.
         num_species: number of elements; default that of the dataset.
         include_pseudotensors: part of the file format; only ``False`` is implemented.
         gate_nodes: part of the file format; only ``False`` is implemented.

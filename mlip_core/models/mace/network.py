@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from mlip_core.models.atomic_energies import get_atomic_energies
 from mlip_core.models.blocks import (
@@ -19,11 +18,13 @@ from mlip_core.models.blocks import (
     RadialEmbeddingBlock,
 )
 from mlip_core.models.edge_geometry import edge_geometry
+from mlip_core.models.equivariant.coupling import unstack
 from mlip_core.models.equivariant.irreps import SCALAR, Irrep, natural, parse_irreps
 from mlip_core.models.equivariant.message_passing import Edges, message_paths, pass_messages
 from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
 from mlip_core.models.equivariant.symmetric_contraction import (
     Contraction,
+    Memo,
     contraction,
 )
 from mlip_core.models.mace.config import MaceConfig
@@ -129,7 +130,7 @@ class MaceBlock(nn.Module):
         return Edges(
             senders=senders,
             receivers=receivers,
-            harmonics=[values.T for values in harmonics],
+            harmonics=[jnp.stack(components, axis=1) for components in harmonics],
             radial=radial,
             is_within=geometry.is_within,
             blocks=blocks,
@@ -251,11 +252,13 @@ class SymmetricContraction(nn.Module):
         }
         n_channels = next(iter(features.values())).shape[2]
         weights = iter(self._weights(contractions, n_channels, node_species))
-        memo: dict = {}
-        return {
-            irrep: contract(features, [[next(weights) for _ in trees] for trees in contract.trees], memo)
-            for irrep, contract in contractions.items()
-        }
+        components = {irrep: unstack(x, axis=0) for irrep, x in features.items()}
+        memo: Memo = {}
+        products = {}
+        for irrep, contract in contractions.items():
+            own = [[next(weights) for _ in trees] for trees in contract.trees]
+            products[irrep] = jnp.stack(contract(components, own, memo))
+        return products
 
     def _weights(
         self, contractions: dict[Irrep, Contraction], n_channels: int, node_species: Array
@@ -269,7 +272,7 @@ class SymmetricContraction(nn.Module):
             ],
             axis=1,
         )
-        return _unstack(by_species[node_species], axis=1)
+        return unstack(by_species[node_species], axis=1)
 
     def _weights_of_trees(self, name: str, transform: np.ndarray, n_channels: int) -> Array:
         """``[num_species, n_trees, n_channels]``."""
@@ -305,10 +308,3 @@ class NonLinearReadoutBlock(nn.Module):
 
 def _naturals(n_channels: int, l_max: int) -> Irreps:
     return tuple((n_channels, natural(degree)) for degree in range(l_max + 1))
-
-
-def _unstack(x: Array, axis: int) -> list[Array]:
-    """Slices by ``split``, whose derivative is a concatenation and not a sum of padded arrays."""
-    return [
-        lax.squeeze(part, (axis,)) for part in lax.split(x, (1,) * x.shape[axis], axis=axis)
-    ]

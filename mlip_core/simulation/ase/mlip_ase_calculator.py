@@ -1,7 +1,7 @@
 """ASE calculators of trained force fields."""
 
 import os
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -26,13 +26,7 @@ class MLIPForceFieldASECalculator(Calculator):
         node_capacity_multiplier: head-room for atoms before the model is compiled anew.
     """
 
-    implemented_properties: ClassVar[list[str]] = [
-        "energy",
-        "free_energy",
-        "forces",
-        "stress",
-        "energies",
-    ]
+    implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]  # noqa: RUF012 (ASE's)
 
     def __init__(
         self,
@@ -67,6 +61,7 @@ class MLIPForceFieldASECalculator(Calculator):
             ValueError: if the number of atoms changed and that was not allowed.
         """
         super().calculate(atoms, properties, system_changes)
+        assert self.atoms is not None
         if self._n_atoms not in (None, len(self.atoms)):
             raise ValueError(
                 f"the calculator was made for {self._n_atoms} atoms and got {len(self.atoms)}; "
@@ -78,19 +73,18 @@ class MLIPForceFieldASECalculator(Calculator):
     def _as_results(self, atoms: Atoms, prediction: Prediction) -> dict[str, Any]:
         """Atomic energies are added in float64: the sum would lose digits in float32."""
         species = np.searchsorted(self._elements, atoms.numbers)
-        energies = self._atomic_energies[species] + np.asarray(
-            prediction.node_energies[: len(atoms)], np.float64
-        )
+        node_energies = np.asarray(prediction.node_energies, np.float64)[: len(atoms)]
+        energies = self._atomic_energies[species] + node_energies
         energy = float(energies.sum())
         results = {
             "energy": energy,
             "free_energy": energy,
             "energies": energies,
-            "forces": np.asarray(prediction.forces[: len(atoms)], np.float64),
+            "forces": np.asarray(prediction.forces, np.float64)[: len(atoms)],
         }
         if atoms.pbc.all():
             results["stress"] = full_3x3_to_voigt_6_stress(
-                np.asarray(prediction.stress[0], np.float64)
+                np.asarray(prediction.stress, np.float64)[0]
             )
         return results
 
@@ -114,9 +108,7 @@ class ForceFieldCalculator(MLIPForceFieldASECalculator):
         edge_capacity_multiplier: float = 1.25,
     ) -> None:
         force_field = model if isinstance(model, ForceField) else load_model(model)
-        super().__init__(
-            Atoms(), edge_capacity_multiplier, force_field, allow_nodes_to_change=True
-        )
+        super().__init__(Atoms(), edge_capacity_multiplier, force_field, allow_nodes_to_change=True)
 
 
 def _predicting_stress(force_field: ForceField) -> ForceField:

@@ -17,8 +17,8 @@ from mlip_core.utils.errors import UserError
 class PaddedGraphBuilder:
     """Makes graphs of structures, padded so that a compiled model can be used again and again.
 
-    A graph is padded with head-room for more edges than the structure has now. Only a structure that
-    needs more than that changes the shape, and so compiles the model anew.
+    A graph is padded with head-room for more edges than the structure has now. Only a structure
+    that needs more than that changes the shape, and so compiles the model anew.
 
     Args:
         elements: the atomic numbers of the model, sorted.
@@ -49,7 +49,8 @@ class PaddedGraphBuilder:
         """The structure and one padding graph.
 
         Raises:
-            UserError: if an element is unknown to the model, or the cell of a periodic structure is not
+            UserError: if an element is unknown to the model, or the cell of a periodic structure is
+            not
                 usable.
         """
         species = self._species(atoms)
