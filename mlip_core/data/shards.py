@@ -30,6 +30,7 @@ from mlip_core.data.helpers.edge_vectors import get_edge_relative_vectors
 from mlip_core.data.helpers.graph_dataset import GraphDataset
 from mlip_core.data.helpers.graph_store import GraphStore, Segment
 from mlip_core.data.helpers.neighborhood import get_neighborhood
+from mlip_core.data.versioned_json import JsonFormat
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import atomic_path, file_digest, json_digest, write_json
 
@@ -37,7 +38,9 @@ AtomicEnergies = Literal["least_squares", "isolated_atoms"] | Mapping[str | int,
 
 _VERSION = 1
 _SHARD_FORMAT = "mlip_core shard"
-_MANIFEST_FORMAT = "mlip_core shards"
+_MANIFEST = JsonFormat(
+    "mlip_core shards", _VERSION, "manifest of shards", "prepare the dataset again"
+)
 _METADATA_KEY = "mlip_core"  # the only one: safetensors writes several in random order
 _DTYPES = {"F64": np.float64, "I32": np.int32, "I16": np.int16, "U8": np.uint8}
 
@@ -238,20 +241,7 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         UserError: if it is missing or something else.
     """
-    try:
-        manifest = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; prepare the dataset first") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not a manifest ({error}); prepare the dataset again") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != _MANIFEST_FORMAT:
-        raise UserError(f"{path}: not a manifest of shards; prepare the dataset again")
-    if manifest.get("version") != _VERSION:
-        raise UserError(
-            f"{path}: manifest of version {manifest.get('version')}, this program reads {_VERSION};"
-            " prepare the dataset again"
-        )
-    return manifest
+    return _MANIFEST.read(path)
 
 
 # Writing
@@ -509,8 +499,7 @@ def _manifest(shards: Sequence[Shard], settings: Mapping[str, Any]) -> dict[str,
     structures = sha256(_column(shards, "digest").tobytes()).hexdigest()
     n_node, n_edge = _column(shards, "n_node"), _column(shards, "n_edge")
     return {
-        "format": _MANIFEST_FORMAT,
-        "version": _VERSION,
+        **_MANIFEST.header,
         **settings,
         "fingerprint": json_digest({"version": _VERSION, **settings, "structures": structures}),
         "elements": [chemical_symbols[z] for z in _elements(shards)],

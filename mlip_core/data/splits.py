@@ -1,6 +1,5 @@
 """Which frame is for training, validation or test: decided once, written to a file, kept."""
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -11,14 +10,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 from mlip_core.data.frames import Frame
+from mlip_core.data.versioned_json import JsonFormat
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import atomic_path, write_json
 from mlip_core.utils.seeds import derive_seed
 
 SPLITS = ("train", "valid", "test")
 _UNUSED = "unused"
-_FORMAT = "mlip_core split"
-_VERSION = 1
+_SPLIT = JsonFormat("mlip_core split", 1, "split file", "make the split; move the old file away")
 
 Share = Annotated[StrictInt, Field(ge=0)] | Annotated[StrictFloat, Field(ge=0, le=1)]
 
@@ -80,8 +79,7 @@ def make_split(
         _assign(groups[digest], target, assignment, room)
     _require_filled(room, sizes, len(frames), len(groups))
     return {
-        "format": _FORMAT,
-        "version": _VERSION,
+        **_SPLIT.header,
         "settings": settings,
         "frames": [
             {"digest": frame.digest, "split": split}
@@ -109,19 +107,7 @@ def load_split(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         UserError: if the file is missing or is something else.
     """
-    try:
-        split = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make the split first") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not a split file ({error}); move it away") from None
-    if not isinstance(split, dict) or split.get("format") != _FORMAT:
-        raise UserError(f"{path}: not a split file; move it away")
-    if split.get("version") != _VERSION:
-        raise UserError(
-            f"{path}: split file of version {split.get('version')}, this program reads {_VERSION}"
-        )
-    return split
+    return _SPLIT.read(path)
 
 
 def read_split(path: str | os.PathLike[str]) -> dict[str, list[int]]:

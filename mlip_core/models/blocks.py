@@ -157,5 +157,4 @@ class RadialEmbeddingBlock(nn.Module):
             return 1.0
         with jax.ensure_compile_time_eval(), jax.enable_x64(True):
             samples = jnp.linspace(self.avg_r_min, self.r_max, 1000, dtype=jnp.float64)
-            mean_square = np.mean(np.asarray(self._embed(samples)) ** 2)
-        return float(np.float32(mean_square)) ** -0.5  # rounded, as the file format has it
+            return float(np.mean(np.asarray(self._embed(samples)) ** 2) ** -0.5)

@@ -9,10 +9,11 @@ from typing import Any
 
 from ase.data import chemical_symbols
 
+from mlip_core.data.splits import SPLITS
 from mlip_core.report import figures
 from mlip_core.report.figures import FigureFile, FigureWriter
 from mlip_core.report.formats import fixed, significant, thousands
-from mlip_core.report.results import SPLITS, DatasetResults, read_labels
+from mlip_core.report.results import DatasetResults, read_labels
 from mlip_core.report.run_view import Appendix, Fact
 
 _PURPOSES = {

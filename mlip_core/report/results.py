@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from mlip_core.data.shards import Shard, read_shard
+from mlip_core.data.splits import SPLITS
 from mlip_core.evaluation import Evaluation, read_evaluation
 from mlip_core.report.inputs import DatasetInputs, RunInputs
-
-SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -138,4 +137,6 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path) if path.exists() and path.stat().st_size else pd.DataFrame()
+    if not path.exists() or not path.stat().st_size:
+        return pd.DataFrame()
+    return pd.read_csv(path, float_precision="round_trip")

@@ -29,7 +29,7 @@ def choose_best(metrics: Mapping[str, str | os.PathLike[str]], metric: str) -> d
 
 
 def _value_of_best_epoch(path: str | os.PathLike[str], metric: str) -> float:
-    table = pd.read_csv(path)
+    table = pd.read_csv(path, float_precision="round_trip")
     names = map(str, table.columns)
     columns = [name.removeprefix("valid_") for name in names if name.startswith("valid_")]
     if metric not in columns:

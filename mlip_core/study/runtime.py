@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from mlip_core.utils.cpu_backend import tune_cpu_backend
+
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -18,8 +20,8 @@ def share_compiled_programs(directory: str) -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
-def set_threads(num_threads: int) -> None:
-    """Fix the number of threads of XLA's CPU backend and of the libraries under it.
+def prepare_jax(num_threads: int) -> None:
+    """Tune XLA's CPU backend and fix its number of threads, and that of the libraries under it.
 
     Raises:
         RuntimeError: if JAX is already imported: it might have sized its pools.
@@ -29,6 +31,7 @@ def set_threads(num_threads: int) -> None:
     # XLA sizes its pools by NPROC where it is set, else by the CPUs of the machine.
     for variable in ("NPROC", *_THREAD_VARIABLES):
         os.environ[variable] = str(num_threads)
+    tune_cpu_backend()
 
 
 def set_one_thread_for_calculators() -> None:

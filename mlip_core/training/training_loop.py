@@ -121,7 +121,7 @@ class TrainingLoop:
         self._validation_dataset = validation_dataset
         if config.eval_num_graphs is not None:
             self._validation_dataset = validation_dataset.subset(config.eval_num_graphs)
-        self._force_field, self._loss = force_field, loss
+        self._force_field = force_field
         self._io = io_handler or _default_io_handler()
         self._progress = progress
         if progress is not None:

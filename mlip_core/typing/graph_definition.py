@@ -45,8 +45,8 @@ class GraphEdges(NamedTuple):
     """Per-edge data. An edge carries information from its sender to its receiver.
 
     Attributes:
-        shifts: ``[n_edges, 3]``, integers: how many cell vectors the receiver's image is displaced
-            by.
+        shifts: ``[n_edges, 3]``, whole numbers (floats in a batch): how many cell vectors the
+            receiver's image is displaced by.
         displ_fun: optional displacement function (JAX-MD convention) that replaces ``shifts``.
         blocks: the order of the edges, if it is known to be more than arbitrary.
     """

@@ -15,7 +15,6 @@ DATASET_INFO = {
     "atomic_energies_map": ATOMIC_ENERGIES,
     "cutoff_distance_angstrom": CUTOFF_ANGSTROM,
     "avg_num_neighbors": 7.3,
-    "avg_r_min_angstrom": 0.97,
     "scaling_mean": 0.125,
     "scaling_stdev": 1.75,
 }

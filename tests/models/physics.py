@@ -55,8 +55,8 @@ class PhysicsChecks:
     def network() -> MLIPNetwork:
         raise NotImplementedError
 
-    @classmethod
     @pytest.fixture(scope="class")
+    @classmethod
     def predict(cls):
         with jax.enable_x64(True):
             force_field = ForceField.from_mlip_network(cls.network(), predict_stress=True)

@@ -207,8 +207,8 @@ def reference_study(**changes: Any) -> StudyConfig:
         (
             {"calculator": "no_such_package.Calculator"},
             (
-                "source.reference.calculator: calculator 'no_such_package.Calculator': cannot import "
-                "'no_such_package'"
+                "source.reference.calculator: calculator 'no_such_package.Calculator': cannot "
+                "import 'no_such_package'"
             ),
         ),
         (

@@ -9,9 +9,9 @@ import pytest
 
 COUNT = (
     "from pathlib import Path\n"
-    "from mlip_core.study.runtime import set_threads, share_compiled_programs\n"
+    "from mlip_core.study.runtime import prepare_jax, share_compiled_programs\n"
     "import sys\n"
-    "set_threads(int(sys.argv[1]))\n"
+    "prepare_jax(int(sys.argv[1]))\n"
     "share_compiled_programs(sys.argv[2])\n"
     "import jax\n"
     "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)\n"

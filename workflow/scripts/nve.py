@@ -3,12 +3,10 @@
 from pathlib import Path
 
 from mlip_core.study.jobs import run_job
-from mlip_core.study.runtime import set_threads
-from mlip_core.utils.allocator import tune_allocator
+from mlip_core.study.runtime import prepare_jax
 
 with run_job(snakemake.log[0]):
-    set_threads(snakemake.threads)
-    tune_allocator()
+    prepare_jax(snakemake.threads)
     from mlip_core import ForceFieldCalculator
     from mlip_core.data.frames import LabelKeys
     from mlip_core.data.splits import select_frames

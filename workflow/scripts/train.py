@@ -1,12 +1,10 @@
 """Train a run, or go on with it."""
 
 from mlip_core.study.jobs import run_job
-from mlip_core.study.runtime import set_threads
-from mlip_core.utils.allocator import tune_allocator
+from mlip_core.study.runtime import prepare_jax
 
 with run_job(snakemake.log[0]) as terminal:
-    set_threads(snakemake.threads)
-    tune_allocator()
+    prepare_jax(snakemake.threads)
     from mlip_core.study.config import RunConfig
     from mlip_core.study.train import TrainingInputs, TrainingOutputs, train_run
 

@@ -17,11 +17,6 @@ class Irrep(NamedTuple):
         """Number of components."""
         return 2 * self.degree + 1
 
-    @property
-    def is_natural(self) -> bool:
-        """Whether the parity is that of the spherical harmonics of this degree."""
-        return self.parity == (-1) ** self.degree
-
     def __str__(self) -> str:
         return f"{self.degree}{'e' if self.parity == 1 else 'o'}"
 

@@ -236,6 +236,6 @@ def _cost(tree: Tree) -> tuple[int, ...]:
     current: Tree | None = tree
     while current is not None and current.inner is not None and current.factor is not None:
         degrees = (current.inner.irrep.degree, current.factor.degree, current.irrep.degree)
-        costs.append(np.count_nonzero(clebsch_gordan(*degrees)).item())
+        costs.append(int(np.count_nonzero(clebsch_gordan(*degrees))))
         current = current.inner
     return tuple(costs)
