@@ -1,9 +1,8 @@
 """Which run is the best one."""
 
+import csv
 import os
 from collections.abc import Mapping
-
-import pandas as pd
 
 from mlip_core.utils.errors import UserError
 
@@ -29,12 +28,12 @@ def choose_best(metrics: Mapping[str, str | os.PathLike[str]], metric: str) -> d
 
 
 def _value_of_best_epoch(path: str | os.PathLike[str], metric: str) -> float:
-    table = pd.read_csv(path, float_precision="round_trip")
-    names = map(str, table.columns)
-    columns = [name.removeprefix("valid_") for name in names if name.startswith("valid_")]
-    if metric not in columns:
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = {int(row["epoch"]): row for row in csv.DictReader(file)}
+    last = rows[max(rows)]
+    names = [name.removeprefix("valid_") for name in last if name.startswith("valid_")]
+    if metric not in names:
         raise UserError(
-            f"select_best.metric: {path} has no {metric!r} (there are: {', '.join(columns)})"
+            f"select_best.metric: {path} has no {metric!r} (there are: {', '.join(names)})"
         )
-    best_epoch = table["best_epoch"].iloc[-1]
-    return float(table.loc[table["epoch"] == best_epoch, f"valid_{metric}"].iloc[-1])
+    return float(rows[int(last["best_epoch"])][f"valid_{metric}"])

@@ -118,7 +118,7 @@ def test_periodic_frame_gives_back_cell_and_stress(tmp_path: Path) -> None:
     stress = atoms.get_stress()
     atoms.get_forces()
     write_extxyz(tmp_path / "a.extxyz", [atoms])
-    read = ase.io.read(tmp_path / "a.extxyz")
+    (read,) = ase.io.iread(tmp_path / "a.extxyz")
     np.testing.assert_array_equal(read.cell.array, atoms.cell.array)
     np.testing.assert_array_equal(read.get_stress(), stress)
     assert read.pbc.all()

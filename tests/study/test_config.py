@@ -187,7 +187,7 @@ def reference_study(**changes: Any) -> StudyConfig:
             "frames_per_trajectory": 10,
         },
     }
-    reference["dynamics"] |= changes.pop("dynamics", {})  # type: ignore[operator]
+    reference["dynamics"] |= changes.pop("dynamics", {})
     dataset = changes.pop("dataset", {})
     mapping = study(datasets__water__source={"reference": reference | changes})
     mapping["datasets"]["water"] |= dataset
