@@ -12,7 +12,7 @@ ARGS ?=
 
 VENV := .venv
 EXTRAS := tblite,dev
-PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
+PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 # The stamp holds the directory that the environment was made for, and is written last: an environment
 # that is half-made, was moved with its clone or has lost its interpreter is made anew.

@@ -139,4 +139,4 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _read_table(path: Path) -> pd.DataFrame:
     if not path.exists() or not path.stat().st_size:
         return pd.DataFrame()
-    return pd.read_csv(path, float_precision="round_trip")
+    return pd.read_csv(path)

@@ -150,7 +150,7 @@ def test_files(copper: Atoms, tmp_path: Path) -> None:
     result = run_nve(EMT(), copper, SHORT, seed=1)
     write_nve(tmp_path, result)
     summary = json.loads((tmp_path / "nve.json").read_text())
-    trace = pd.read_csv(tmp_path / "nve.csv", float_precision="round_trip")
+    trace = pd.read_csv(tmp_path / "nve.csv")
     pd.testing.assert_frame_equal(trace, result.trace, check_exact=True)
     assert summary["passed"] is True
     assert summary["drift_mev_per_atom"] == result.drift_mev_per_atom
