@@ -18,7 +18,6 @@ rule train:
         "results/logs/train/{run}.log",
     benchmark:
         "results/benchmarks/train/{run}.tsv"
-    retries: 1
     conda:
         ENVIRONMENT
     threads: training_threads()
