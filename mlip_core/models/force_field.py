@@ -17,6 +17,9 @@ from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes, Prediction
 
 Parameters = dict[str, Any]
 
+# Initialisation runs once: optimising it takes longer than it could ever save.
+_COMPILE_QUICKLY = {"xla_backend_optimization_level": 0}
+
 
 @struct.dataclass
 class ForceField:
@@ -44,8 +47,8 @@ class ForceField:
 
         The forward pass that names and shapes the parameters is traced only, never run.
         """
-        params = jax.jit(predictor.init)(jax.random.key(seed), _smallest_graph())
-        return cls(predictor, params)
+        init = jax.jit(predictor.init, compiler_options=_COMPILE_QUICKLY)
+        return cls(predictor, init(jax.random.key(seed), _smallest_graph()))
 
     @staticmethod
     def shapes_of(predictor: ForceFieldPredictor) -> Parameters:
