@@ -49,9 +49,8 @@ def _run_until_killed(study: StudyDirectory) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    pattern = "results/runs/small/checkpoints/*/resume/[0-9]*"
     deadline = time.monotonic() + 300
-    while not list(study.path.glob(pattern)):
+    while not _has_checkpoint(study):
         assert time.monotonic() < deadline
         assert snakemake.poll() is None
         time.sleep(0.05)
@@ -59,6 +58,12 @@ def _run_until_killed(study: StudyDirectory) -> None:
     snakemake.wait()
     os.kill(_training_process(study), signal.SIGSTOP)
     assert study.snakemake("--unlock").status == 0
+
+
+def _has_checkpoint(study: StudyDirectory) -> bool:
+    """Whether one is complete: one that is being written has a longer name."""
+    paths = study.path.glob("results/runs/small/checkpoints/*/resume/*")
+    return any(path.name.isdigit() for path in paths)
 
 
 def _kill_training(study: StudyDirectory) -> None:
