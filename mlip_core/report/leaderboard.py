@@ -22,6 +22,8 @@ class Column:
     numeric: bool = True
 
 
+_NVE_COLUMN = "nve_drift_mev_per_atom"
+
 COLUMNS = (
     Column("run", "Run", numeric=False),
     Column("dataset", "Dataset", numeric=False),
@@ -32,12 +34,11 @@ COLUMNS = (
     Column("energy_rmse_mev_per_atom", "Energy RMSE", "meV/atom"),
     Column("energy_mae_mev_per_atom", "Energy MAE", "meV/atom"),
     Column("stress_rmse_mev_per_cubic_angstrom", "Stress RMSE", "meV/Å³"),
-    Column("nve_drift_mev_per_atom", "NVE drift", "meV/atom"),
+    Column(_NVE_COLUMN, "NVE drift", "meV/atom"),
     Column("n_parameters", "Parameters"),
     Column("epochs", "Epochs"),
     Column("training_seconds", "Training", "s"),
 )
-_NVE_COLUMN = "nve_drift_mev_per_atom"
 _UNSHOWN = ("nve_passed", "best")
 
 
@@ -125,7 +126,7 @@ def _nve(run: RunResults) -> dict[str, Any]:
     summary = run.nve.summary
     # What it drifted by until it blew up says nothing.
     drift = None if summary["explosion"] is not None else summary["drift_mev_per_atom"]
-    return {"nve_drift_mev_per_atom": drift, "nve_passed": summary["passed"]}
+    return {_NVE_COLUMN: drift, "nve_passed": summary["passed"]}
 
 
 def _cost(run: RunResults) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 from mlip_core.study.schema import drift, generated_files, study_schema
 
-jsonschema: Any = pytest.importorskip("jsonschema")
 ROOT = Path(__file__).parents[2]
 
 

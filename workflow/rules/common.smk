@@ -3,6 +3,7 @@
 import logging
 
 from mlip_core.data.shards import shard_name
+from mlip_core.data.splits import SPLITS
 from mlip_core.reference import is_molecule_name, reference_parts
 from mlip_core.study.checks import check_study
 from mlip_core.study.config import load_study
@@ -21,7 +22,6 @@ with exit_on_user_error():
 if STUDY.execution.compilation_cache:
     share_compiled_programs(STUDY.execution.compilation_cache)
 
-SPLITS = ("train", "valid", "test")
 TESTSETS = ("test",)
 ENVIRONMENT = "../../environment.yml"
 

@@ -71,10 +71,9 @@ def test_contraction_is_that_of_the_dense_bases(l_max, degree_out, correlation, 
         basis = format_basis(irreps, irrep_out, order, is_symmetric)
         weights = RNG.normal(size=basis.shape[-2])
         product = np.einsum("...wm,w->...m", basis, weights)[..., None]
-        for position in range(order):
+        for _ in range(order):
             factor = flat.reshape(len(flat), *[1] * (product.ndim - 2), 5)
             product = (product * factor).sum(axis=0)
-            del position
         expected = expected + product
         tree_weights.append(list(weights @ transform))
     np.testing.assert_allclose(contract(features, tree_weights, {}), expected, atol=1e-11)
