@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jraph
 
 from mlip_core.data.helpers.edge_vectors import get_edge_relative_vectors
+from mlip_core.models.neighbors import sum_by_receiver, sum_by_sender
 from mlip_core.typing import Prediction
 
 Array = Any
@@ -76,22 +77,26 @@ def _edge_vectors(graph: jraph.GraphsTuple) -> Array:
 
 def _forces(graph: jraph.GraphsTuple, gradient: Array) -> Array:
     """Minus the derivative of the energy by positions: an edge pulls on both of its ends."""
-    n_nodes = graph.nodes.positions.shape[0]
-    return jax.ops.segment_sum(gradient, graph.senders, n_nodes) - jax.ops.segment_sum(
-        gradient, graph.receivers, n_nodes
-    )
+    n_nodes, blocks = graph.nodes.positions.shape[0], graph.edges.blocks
+    by_sender = sum_by_sender(gradient, graph.senders, graph.receivers, blocks, n_nodes)
+    return by_sender - sum_by_receiver(gradient, graph.receivers, blocks, n_nodes)
 
 
 def _stress(graph: jraph.GraphsTuple, vectors: Array, gradient: Array) -> Array:
     """(1/V) dE/d(strain), ``[n_graphs, 3, 3]``; zero where there is no volume."""
-    virial = _sum_by_graph(vectors[:, :, None] * gradient[:, None, :], graph.n_edge)
+    per_edge = vectors[:, :, None] * gradient[:, None, :]
+    n_nodes = graph.nodes.positions.shape[0]
+    per_node = sum_by_receiver(per_edge, graph.receivers, graph.edges.blocks, n_nodes)
+    virial = _sum_by_graph(per_node, graph.n_node)
     symmetric = (virial + virial.swapaxes(1, 2)) / 2
     volume = jnp.abs(jnp.linalg.det(graph.globals.cell))[:, None, None]
     has_volume = volume > 0
     return jnp.where(has_volume, symmetric / jnp.where(has_volume, volume, 1), 0)
 
 
-def _sum_by_graph(values: Array, counts: Array) -> Array:
-    n_graphs = counts.shape[0]
-    owners = jnp.repeat(jnp.arange(n_graphs), counts, total_repeat_length=values.shape[0])
-    return jax.ops.segment_sum(values, owners, n_graphs)
+def _sum_by_graph(values: Array, n_node: Array) -> Array:
+    """Sum over the nodes of each graph: ``[n_nodes, ...]`` to ``[n_graphs, ...]``."""
+    ends = jnp.cumsum(n_node)[:, None]
+    nodes = jnp.arange(values.shape[0])
+    is_member = (nodes < ends) & (nodes >= ends - n_node[:, None])
+    return jnp.tensordot(is_member.astype(values.dtype), values, axes=1, precision="highest")

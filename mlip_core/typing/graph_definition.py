@@ -7,6 +7,7 @@ tension). ``Array`` stands for a NumPy array on the host and for a JAX array on 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,17 +15,39 @@ import jax
 Array = Any
 
 
-@jax.tree_util.register_static
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["runs", "reverse", "pairs", "pair_edges"],
+    meta_fields=["size"],
+)
 @dataclass(frozen=True)
 class EdgeBlocks:
     """Promise on the order of edges: each aligned run of ``size`` edges has one receiver.
 
     Runs are filled up with self-edges of zero length (sender = receiver, shift 0), which every
-    network ignores. It lets a network aggregate messages as small dense matrix products. It is part
-    of the structure of the pytree, not of its leaves, so a compiled function is specialised to it.
+    network ignores. With it a network can aggregate messages as small dense matrix products. The
+    other fields say where else an edge's data are found, so that every sum over edges can be
+    gathered instead of scattered, and functions of the length computed once for both directions.
+    They need a symmetric edge list.
+
+    The size is part of the structure of the pytree, not of its leaves, so a compiled function is
+    specialised to it.
+
+    Attributes:
+        size: length of a run.
+        runs: ``[n_nodes, most runs of a node]``, the runs of each node; ``n_runs`` for none.
+        reverse: ``[n_edges]``, the edge from the receiver to the sender with the opposite vector;
+            a filling edge is its own.
+        pairs: ``[n_edges]``, number of the pair that an edge and its reverse make; of filling
+            edges the last pair, which is never a real one.
+        pair_edges: ``[n_pairs]``, one edge of each pair; ``n_edges`` for pairs that are not real.
     """
 
     size: int
+    runs: Array | None = None
+    reverse: Array | None = None
+    pairs: Array | None = None
+    pair_edges: Array | None = None
 
 
 class GraphNodes(NamedTuple):

@@ -6,9 +6,9 @@ from typing import Any
 import jraph
 import numpy as np
 
-from mlip_core.data.helpers.edge_blocks import lay_out_in_blocks
+from mlip_core.data.helpers.edge_blocks import index_blocks, lay_out_in_blocks
 from mlip_core.data.helpers.graph_store import GraphStore
-from mlip_core.typing import EdgeBlocks, GraphEdges, GraphGlobals, GraphNodes
+from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class BatchAssembler:
         store: the graphs.
         shape: of every batch.
         block_size: length of the runs of edges with one receiver; ``None`` for no runs.
+        max_runs: the most runs of a node.
         interaction_energy: ``[n_graphs]``, eV, of the graphs in the store, or ``None``.
         dtype: of all floating-point arrays.
     """
@@ -41,6 +42,7 @@ class BatchAssembler:
     store: GraphStore
     shape: BatchShape
     block_size: int | None
+    max_runs: int
     interaction_energy: np.ndarray | None
     dtype: np.dtype
 
@@ -49,7 +51,11 @@ class BatchAssembler:
         n_node = self._with_padding(self.store.n_node[rows], self.shape.n_node)
         senders, receivers, shifts, real_edges = self._edges(rows)
         n_edge = self._with_padding(real_edges, self.shape.n_edge)
-        blocks = None if self.block_size is None else EdgeBlocks(self.block_size)
+        blocks = None
+        if self.block_size is not None:
+            blocks = index_blocks(
+                senders, receivers, shifts, self.shape.n_node, self.block_size, self.max_runs
+            )
         return jraph.GraphsTuple(
             nodes=self._nodes(rows),
             edges=GraphEdges(shifts=shifts, blocks=blocks),

@@ -7,6 +7,8 @@ every network ignores.
 
 import numpy as np
 
+from mlip_core.typing import EdgeBlocks
+
 _LARGEST_BLOCK = 32
 # What one more run costs, in edge slots: the products of a run write a result of fixed size.
 _COST_OF_A_RUN = 2
@@ -72,3 +74,73 @@ def lay_out_in_blocks(
     slot_shifts = np.zeros((len(slot_receivers), 3), dtype=shifts.dtype)
     slot_shifts[slots] = shifts
     return slot_senders, slot_receivers, slot_shifts
+
+
+def index_blocks(
+    senders: np.ndarray,
+    receivers: np.ndarray,
+    shifts: np.ndarray,
+    n_node: int,
+    size: int,
+    max_runs: int,
+) -> EdgeBlocks:
+    """Describe edges that are laid out in runs, padding included.
+
+    Args:
+        senders: ``[n_edges]``.
+        receivers: ``[n_edges]``, ascending, each run of ``size`` the same.
+        shifts: ``[n_edges, 3]``, whole numbers.
+        n_node: number of nodes; the last is padding and may have any number of runs.
+        size: length of a run.
+        max_runs: the most runs that any other node has.
+
+    Returns:
+        The description; without ``reverse`` and pairs if some edge has no reverse.
+    """
+    runs = _runs_of_nodes(receivers[::size], n_node, max_runs)
+    reverse = _reverse_edges(senders, receivers, shifts, n_node)
+    if reverse is None:
+        return EdgeBlocks(size, runs)
+    return EdgeBlocks(size, runs, reverse, *_pair_up(reverse))
+
+
+def _runs_of_nodes(owners: np.ndarray, n_node: int, max_runs: int) -> np.ndarray:
+    counts = np.bincount(owners, minlength=n_node)
+    places = np.arange(max_runs)
+    runs = (np.cumsum(counts) - counts)[:, None] + places
+    return np.where(places < counts[:, None], runs, len(owners)).astype(np.int32)
+
+
+def _reverse_edges(
+    senders: np.ndarray, receivers: np.ndarray, shifts: np.ndarray, n_node: int
+) -> np.ndarray | None:
+    """The edge with exchanged ends and opposite shift of each edge; ``None`` if one has none.
+
+    Edges are brought into the order of a number that names (receiver, sender, shift), and into that
+    of the number of their reverse: equal places belong together. Of several equal edges from an
+    atom to itself, which only filling can be, a stable order makes each its own reverse.
+    """
+    widest = int(np.abs(shifts).max(initial=0))
+    base = 2 * widest + 1
+    images = (shifts.astype(np.int64) + widest) @ np.array([base * base, base, 1])
+    starts, ends = senders.astype(np.int64), receivers.astype(np.int64)
+    forward = (ends * n_node + starts) * base**3 + images
+    backward = (starts * n_node + ends) * base**3 + (base**3 - 1 - images)
+    order, reverse_order = (np.argsort(key, kind="stable") for key in (forward, backward))
+    if not np.array_equal(forward[order], backward[reverse_order]):
+        return None
+    reverse = np.empty(len(senders), np.int32)
+    reverse[reverse_order] = order
+    return reverse
+
+
+def _pair_up(reverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fields ``pairs`` and ``pair_edges`` of :class:`~mlip_core.typing.EdgeBlocks`."""
+    n_edges = len(reverse)
+    n_pairs = n_edges // 2 + 1
+    firsts = np.flatnonzero(np.arange(n_edges) < reverse)
+    pair_edges = np.full(n_pairs, n_edges, np.int32)
+    pair_edges[: len(firsts)] = firsts
+    pairs = np.full(n_edges, n_pairs - 1, np.int32)
+    pairs[firsts] = pairs[reverse[firsts]] = np.arange(len(firsts))
+    return pairs, pair_edges

@@ -103,6 +103,8 @@ class GraphDataset:
         if edge_block_size == "auto":
             edge_block_size = choose_block_size(store.neighbor_counts())
         self._block_size = edge_block_size
+        most_neighbors = int(store.neighbor_counts().max(initial=0))
+        self._max_runs = -(-most_neighbors // (edge_block_size or 1))
         slots = _count_slots(store, edge_block_size)
         limits = Limits(limits.n_node, _limit_of_slots(limits.n_edge, store.n_edge, slots))
         capacity = pack_balanced(store.n_node, slots, batch_size, limits, skip_last_batch).capacity
@@ -193,7 +195,12 @@ class GraphDataset:
     @cached_property
     def _assembler(self) -> BatchAssembler:
         return BatchAssembler(
-            self._store, self.shape, self._block_size, self._interaction_energy, self._dtype
+            self._store,
+            self.shape,
+            self._block_size,
+            self._max_runs,
+            self._interaction_energy,
+            self._dtype,
         )
 
 

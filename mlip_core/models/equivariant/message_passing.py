@@ -6,15 +6,18 @@ components are added up over the neighbours as small dense matrix products, and 
 coupled, once per node.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mlip_core.models.batched_product import multiply_each
+from mlip_core.models.edge_geometry import edge_geometry
 from mlip_core.models.equivariant.coupling import Components, couple_products, unstack
 from mlip_core.models.equivariant.irreps import Irrep, natural, products
+from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
+from mlip_core.models.neighbors import mean_over_pairs, pairs_to_edges, sum_runs, take_senders
 from mlip_core.typing import EdgeBlocks
 
 Array = Any
@@ -34,28 +37,72 @@ class Edges(NamedTuple):
     Attributes:
         senders: ``[n_edges]``.
         receivers: ``[n_edges]``.
-        harmonics: for each degree l, ``[n_edges, 2 l + 1]``.
-        radial: ``[n_edges, n_basis]``, zero for edges that do not count.
-        is_within: ``[n_edges]``, whether the edge counts.
+        harmonics: for each degree l, its components ``[n_edges]``.
+        radial: ``[n_pairs, n_basis]`` if the description of the edges names pairs, otherwise
+            ``[n_edges, n_basis]``; zero for those that do not count.
+        is_within: ``[n_pairs]`` or ``[n_edges]``, whether they count.
         blocks: the order of the edges, if known.
     """
 
     senders: Array
     receivers: Array
-    harmonics: Sequence[Array]
+    harmonics: Sequence[Components]
     radial: Array
     is_within: Array
     blocks: EdgeBlocks | None
 
 
-def message_paths(irreps_in: Sequence[Irrep], l_max: int) -> list[Path]:
-    """All paths to natural irreps up to ``l_max``, in the order of the file format's radial
-    weights.
+def embed_edges(
+    vectors: Array,
+    senders: Array,
+    receivers: Array,
+    blocks: EdgeBlocks | None,
+    *,
+    cutoff: float,
+    l_max: int,
+    radial_embedding: Callable[[Array], Array],
+) -> Edges:
+    """Spherical harmonics of edges, and the radial embedding of their lengths.
+
+    Args:
+        vectors: ``[n_edges, 3]``, Å.
+        senders: ``[n_edges]``.
+        receivers: ``[n_edges]``.
+        blocks: the order of the edges, if known.
+        cutoff: Å.
+        l_max: highest degree of the harmonics.
+        radial_embedding: from lengths ``[n]``, Å, to ``[n, n_basis]``, zero beyond the cutoff.
+    """
+    geometry = edge_geometry(vectors, cutoff)
+    lengths, is_within = geometry.lengths, geometry.is_within
+    if blocks is not None and blocks.pairs is not None:
+        is_real = blocks.pair_edges < len(lengths)
+        lengths = jnp.where(is_real, mean_over_pairs(lengths, blocks), 2 * cutoff)
+        is_within = lengths < cutoff
+    return Edges(
+        senders=senders,
+        receivers=receivers,
+        harmonics=spherical_harmonics(l_max, geometry.directions),
+        radial=radial_embedding(lengths),
+        is_within=is_within,
+        blocks=blocks,
+    )
+
+
+def message_paths(
+    irreps_in: Sequence[Irrep], l_max: int, irreps_out: Sequence[Irrep] | None = None
+) -> list[Path]:
+    """All paths to some irreps, in the order of the file format's radial weights.
 
     Grouped by output irrep; within a group the path over degree 0, then by input irrep and degree.
+
+    Args:
+        irreps_in: irreps of the features.
+        l_max: highest degree of the harmonics.
+        irreps_out: what to couple to; default the natural irreps up to ``l_max``.
     """
     paths = []
-    for irrep_out in (natural(degree) for degree in range(l_max + 1)):
+    for irrep_out in irreps_out or [natural(degree) for degree in range(l_max + 1)]:
         if irrep_out in irreps_in:
             paths.append(Path(irrep_out, 0, irrep_out))
         paths += [
@@ -76,27 +123,30 @@ def pass_messages(
     """Sum over the neighbours of each node of the coupled messages.
 
     Args:
-        features: of the senders, each ``[2 l + 1, n_nodes, channels]``.
+        features: of the senders, each ``[2 l + 1, n_nodes, multiplicity]``.
         edges: the edges.
-        radial_weights: ``[n_edges, n_paths * channels]``, zero for edges that do not count.
+        radial_weights: ``[n, sum of the multiplicities of the paths' input irreps]`` for each row
+            of ``edges.radial``, zero for those that do not count.
         paths: the couplings, in the order of ``radial_weights``.
 
     Returns:
-        For each output irrep ``[2 l + 1, n_nodes, n_paths_of_it * channels]``.
+        For each output irrep ``[2 l + 1, n_nodes, sum of the multiplicities of its paths]``, paths
+        side by side in their order.
     """
-    _, n_nodes, n_channels = next(iter(features.values())).shape
-    gathered = _gather(features, edges.senders)
-    weights = radial_weights.reshape(-1, len(paths), 1, n_channels)
-    by_path = dict(zip(paths, lax.split(weights, (1,) * len(paths), axis=1), strict=True))
+    n_nodes = next(iter(features.values())).shape[1]
+    gathered = _gather(features, edges)
+    if edges.blocks is not None and edges.blocks.pairs is not None:
+        radial_weights = pairs_to_edges(radial_weights, edges.blocks)
+    widths = [features[path.irrep_in].shape[2] for path in paths]
+    weights = dict(zip(paths, lax.split(radial_weights, widths, axis=1), strict=True))
     coupled: dict[Path, list[Array]] = {}
     for degree in sorted({path.degree for path in paths}):
         members = [path for path in paths if path.degree == degree]
-        columns = [by_path[path][:, 0] * gathered[path.irrep_in] for path in members]
-        sums = _sum_over_neighbours(edges, degree, jnp.concatenate(columns, axis=1), n_nodes)
-        dims = [path.irrep_in.dim for path in members]
-        for path, own_sums in zip(members, lax.split(sums, dims), strict=True):
-            by_component = [unstack(row, axis=0) for row in unstack(own_sums, axis=0)]
-            coupled[path] = couple_products(by_component, path.irrep_out.degree)
+        columns = [weights[path] * x for path in members for x in gathered[path.irrep_in]]
+        sums = _sum_over_neighbours(edges, degree, columns, n_nodes)
+        for path in members:
+            products, sums = sums[: path.irrep_in.dim], sums[path.irrep_in.dim :]
+            coupled[path] = couple_products(products, path.irrep_out.degree)
     return {
         irrep: _side_by_side([coupled[path] for path in paths if path.irrep_out == irrep])
         for irrep in dict.fromkeys(path.irrep_out for path in paths)
@@ -104,38 +154,43 @@ def pass_messages(
 
 
 def _side_by_side(couplings: Sequence[Components]) -> Array:
-    """``[2 l + 1, n_nodes, n_couplings * channels]``."""
+    """``[2 l + 1, n_nodes, sum of multiplicities]``."""
     components = zip(*couplings, strict=True)
     return jnp.stack([jnp.concatenate(component, axis=1) for component in components])
 
 
-def _gather(features: Mapping[Irrep, Array], senders: Array) -> dict[Irrep, Array]:
-    """The senders' features, each ``[n_edges, 2 l + 1, channels]``, in one gather."""
-    stacked = jnp.concatenate(list(features.values())).swapaxes(0, 1)[senders]
-    parts = lax.split(stacked, [irrep.dim for irrep in features], axis=1)
-    return dict(zip(features, parts, strict=True))
+def _gather(features: Mapping[Irrep, Array], edges: Edges) -> dict[Irrep, Components]:
+    """The components of the senders' features, each ``[n_edges, multiplicity]``, in one gather."""
+    components = [part for x in features.values() for part in unstack(x, axis=0)]
+    flat = jnp.concatenate(components, axis=1)
+    gathered = take_senders(flat, edges.senders, edges.receivers, edges.blocks)
+    parts = iter(lax.split(gathered, [x.shape[1] for x in components], axis=1))
+    return {irrep: [next(parts) for _ in range(irrep.dim)] for irrep in features}
 
 
-def _sum_over_neighbours(edges: Edges, degree: int, columns: Array, n_nodes: int) -> Array:
-    """Sum of ``columns x harmonics`` over the edges of each receiver.
+def _sum_over_neighbours(
+    edges: Edges, degree: int, columns: Sequence[Array], n_nodes: int
+) -> list[list[Array]]:
+    """Sums of ``column x harmonics`` over the edges of each receiver.
 
     Args:
         edges: the edges.
         degree: of the harmonics.
-        columns: ``[n_edges, n_columns, channels]``.
+        columns: each ``[n_edges, width]``.
         n_nodes: how many receivers there are.
 
     Returns:
-        ``[n_columns, 2 degree + 1, n_nodes, channels]``.
+        For each column and component of the harmonics ``[n_nodes, width]``.
     """
-    _, n_columns, n_channels = columns.shape
     size = edges.blocks.size if edges.blocks else 1
-    flat = columns.reshape(-1, size, n_columns * n_channels)
+    flat = jnp.concatenate(columns, axis=1)
+    in_runs = flat.reshape(-1, size, flat.shape[1])
     if degree == 0:
-        blocks = flat.sum(axis=1)[:, None]
+        runs = in_runs.sum(axis=1)[:, None]
     else:
-        harmonics = edges.harmonics[degree].reshape(-1, size, 2 * degree + 1)
-        blocks = jnp.einsum("bkm,bkf->bmf", harmonics, flat)
-    sums = jax.ops.segment_sum(blocks, edges.receivers[::size], n_nodes)
-    split = sums.reshape(n_nodes, 2 * degree + 1, n_columns, n_channels)
-    return split.transpose(2, 1, 0, 3)
+        harmonics = [y.reshape(-1, size) for y in edges.harmonics[degree]]
+        runs = multiply_each(jnp.stack(harmonics, axis=1), in_runs)
+    sums = sum_runs(runs, edges.receivers[::size], edges.blocks, n_nodes)
+    widths = [column.shape[1] for column in columns]
+    by_component = [lax.split(x, widths, axis=1) for x in unstack(sums, axis=1)]
+    return [list(column) for column in zip(*by_component, strict=True)]

@@ -1,6 +1,6 @@
 """Hyperparameters of MACE."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -47,9 +47,14 @@ class MaceConfig(BaseModel):
         avg_r_min: distance from which on the radial basis is normalised, Å; default that of the
             dataset.
         num_species: number of elements; default that of the dataset.
-        include_pseudotensors: part of the file format; only ``False`` is implemented.
-        gate_nodes: part of the file format; only ``False`` is implemented.
-        species_embedding_dim: part of the file format; only ``None`` is implemented.
+        include_pseudotensors: whether messages have irreps of both parities, not only
+            ``(-1)**l``; products of odd many may then become the node features.
+        gate_nodes: whether the products of messages are multiplied by learned linear functions of
+            their scalars.
+        species_embedding_dim: if given, the weights of messages are multiplied by an MLP of
+            embeddings of both species, of this dimension.
+        remat: whether the intermediate results of each layer are computed again for derivatives
+            instead of being kept: less memory, more time. Not part of the file format.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -69,9 +74,10 @@ class MaceConfig(BaseModel):
     avg_num_neighbors: PositiveFloat | None = None
     avg_r_min: PositiveFloat | None = None
     num_species: PositiveInt | None = None
-    include_pseudotensors: Literal[False] = False
-    gate_nodes: Literal[False] = False
-    species_embedding_dim: None = None
+    include_pseudotensors: bool = False
+    gate_nodes: bool = False
+    species_embedding_dim: PositiveInt | None = None
+    remat: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Self:

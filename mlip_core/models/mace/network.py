@@ -1,11 +1,13 @@
 """MACE (Batatia et al., MACE: Higher Order Equivariant Message Passing Neural Networks, 2022)."""
 
+import dataclasses
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from mlip_core.models.atomic_energies import get_atomic_energies
 from mlip_core.models.blocks import (
@@ -16,12 +18,16 @@ from mlip_core.models.blocks import (
     LinearNodeEmbeddingBlock,
     MultiLayerPerceptron,
     RadialEmbeddingBlock,
+    mix_by_species,
 )
-from mlip_core.models.edge_geometry import edge_geometry
 from mlip_core.models.equivariant.coupling import unstack
 from mlip_core.models.equivariant.irreps import SCALAR, Irrep, natural, parse_irreps
-from mlip_core.models.equivariant.message_passing import Edges, message_paths, pass_messages
-from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
+from mlip_core.models.equivariant.message_passing import (
+    Edges,
+    embed_edges,
+    message_paths,
+    pass_messages,
+)
 from mlip_core.models.equivariant.symmetric_contraction import (
     Contraction,
     Memo,
@@ -29,6 +35,7 @@ from mlip_core.models.equivariant.symmetric_contraction import (
 )
 from mlip_core.models.mace.config import MaceConfig
 from mlip_core.models.mlip_network import MLIPNetwork
+from mlip_core.models.neighbors import pairs_to_edges
 from mlip_core.models.options import Activation, normalized_activation
 from mlip_core.models.radial_embedding import bessel_basis, parse_radial_envelope
 from mlip_core.typing import EdgeBlocks
@@ -98,12 +105,14 @@ class MaceBlock(nn.Module):
     ) -> Array:
         """Dimensionless energies of atoms ``[n_nodes]``."""
         edges = self._edges(edge_vectors, senders, receivers, blocks)
+        pairs = self._species_pairs(node_species, senders, receivers)
         features = LinearNodeEmbeddingBlock(self.num_species, self.config.num_channels)(
             node_species
         )
         energies = jnp.zeros(node_species.shape, edge_vectors.dtype)
+        layer_class = nn.remat(MaceLayer) if self.config.remat else MaceLayer
         for index in range(self.config.num_layers):
-            layer = MaceLayer(
+            layer = layer_class(
                 config=self.config,
                 num_species=self.num_species,
                 avg_num_neighbors=self.avg_num_neighbors,
@@ -111,30 +120,62 @@ class MaceBlock(nn.Module):
                 is_last=index == self.config.num_layers - 1,
                 name=f"layer_{index}",
             )
-            features, layer_energies = layer(features, node_species, edges)
+            features, layer_energies = layer(features, node_species, edges, pairs)
             energies = energies + layer_energies
         return energies
+
+    def _species_pairs(
+        self, node_species: Array, senders: Array, receivers: Array
+    ) -> "SpeciesPairs | None":
+        if self.config.species_embedding_dim is None:
+            return None
+        embed = nn.Embed(
+            self.num_species, self.config.species_embedding_dim, name="species_embedding"
+        )
+        sending, receiving = node_species[senders], node_species[receivers]
+        n_pairs = self.num_species**2
+        if n_pairs > len(senders):
+            return SpeciesPairs(_pair_features(embed(sending), embed(receiving)), None)
+        first, second = np.divmod(np.arange(n_pairs), self.num_species)
+        features = _pair_features(embed(first), embed(second))
+        return SpeciesPairs(features, sending * self.num_species + receiving)
 
     def _edges(
         self, vectors: Array, senders: Array, receivers: Array, blocks: EdgeBlocks | None
     ) -> Edges:
-        geometry = edge_geometry(vectors, self.cutoff)
-        harmonics = spherical_harmonics(self.config.l_max, geometry.directions)
-        radial = RadialEmbeddingBlock(
-            r_max=self.cutoff,
-            basis_functions=bessel_basis,
-            envelope_function=parse_radial_envelope(self.config.radial_envelope),
-            num_bessel=self.config.num_bessel,
-            avg_r_min=self.avg_r_min,
-        )(geometry.lengths)
-        return Edges(
-            senders=senders,
-            receivers=receivers,
-            harmonics=[jnp.stack(components, axis=1) for components in harmonics],
-            radial=radial,
-            is_within=geometry.is_within,
-            blocks=blocks,
+        return embed_edges(
+            vectors,
+            senders,
+            receivers,
+            blocks,
+            cutoff=self.cutoff,
+            l_max=self.config.l_max,
+            radial_embedding=RadialEmbeddingBlock(
+                r_max=self.cutoff,
+                basis_functions=bessel_basis,
+                envelope_function=parse_radial_envelope(self.config.radial_envelope),
+                num_bessel=self.config.num_bessel,
+                avg_r_min=self.avg_r_min,
+            ),
         )
+
+
+class SpeciesPairs(NamedTuple):
+    """The species at the ends of edges, embedded.
+
+    Attributes:
+        features: ``[n_edges, 3 d]``, or ``[n_pairs, 3 d]`` for all pairs of species if these are
+            fewer than the edges.
+        of_edge: ``[n_edges]``, the row of ``features`` of each edge; ``None`` if they are in order.
+    """
+
+    features: Array
+    of_edge: Array | None
+
+
+def _pair_features(sender: Array, receiver: Array) -> Array:
+    """``[n, d]`` of both ends to ``[n, 3 d]``."""
+    return jnp.concatenate([sender, receiver, sender * receiver], axis=1)
 
 
 class MaceLayer(nn.Module):
@@ -148,14 +189,13 @@ class MaceLayer(nn.Module):
 
     @nn.compact
     def __call__(
-        self, features: Features, node_species: Array, edges: Edges
+        self, features: Features, node_species: Array, edges: Edges, pairs: SpeciesPairs | None
     ) -> tuple[Features, Array]:
         """New features and the layer's energies ``[n_nodes]``."""
-        n_channels = self.config.num_channels
-        irreps_out = _naturals(n_channels, self._degree_out())
-        messages = InteractionBlock(self.config, self.avg_num_neighbors)(features, edges)
+        irreps_out = _with_channels(self.config, _naturals(self._degree_out()))
+        messages = InteractionBlock(self.config, self.avg_num_neighbors)(features, edges, pairs)
         if self.is_first:
-            irreps = _naturals(n_channels, self.config.l_max)
+            irreps = _with_channels(self.config, _message_irreps(self.config))
             messages = FullyConnectedTensorProduct(irreps, self.num_species)(messages, node_species)
         product = EquivariantProductBasisBlock(self.config, irreps_out, self.num_species)(
             messages, node_species
@@ -188,12 +228,13 @@ class InteractionBlock(nn.Module):
     avg_num_neighbors: float
 
     @nn.compact
-    def __call__(self, features: Features, edges: Edges) -> Features:
+    def __call__(self, features: Features, edges: Edges, pairs: SpeciesPairs | None) -> Features:
         """Features of degrees up to ``l_max``."""
         irreps_up = [(x.shape[2], irrep) for irrep, x in features.items()]
         features = Linear(irreps_up, name="linear_up")(features)
-        messages = MessagePassingConvolution(self.config, self.avg_num_neighbors)(features, edges)
-        irreps_down = _naturals(self.config.num_channels, self.config.l_max)
+        convolution = MessagePassingConvolution(self.config, self.avg_num_neighbors)
+        messages = convolution(features, edges, pairs)
+        irreps_down = _with_channels(self.config, _message_irreps(self.config))
         return Linear(irreps_down, name="linear_down")(messages)
 
 
@@ -204,16 +245,28 @@ class MessagePassingConvolution(nn.Module):
     avg_num_neighbors: float
 
     @nn.compact
-    def __call__(self, features: Features, edges: Edges) -> Features:
+    def __call__(self, features: Features, edges: Edges, pairs: SpeciesPairs | None) -> Features:
         """Sum over neighbours; channels of all couplings to an irrep stand side by side."""
-        paths = message_paths(list(features), self.config.l_max)
-        n_weights = len(paths) * self.config.num_channels
+        paths = message_paths(list(features), self.config.l_max, _message_irreps(self.config))
+        widths = (64, 64, 64, len(paths) * self.config.num_channels)
         activation = normalized_activation(self.config.activation)
-        weights = MultiLayerPerceptron((64, 64, 64, n_weights), activation)(edges.radial)
+        weights = MultiLayerPerceptron(widths, activation)(edges.radial)
         if self.config.activation is Activation.SIGMOID:  # the only one that is not zero at zero
             weights = jnp.where(edges.is_within[:, None], weights, 0)
+        if pairs is not None:
+            factors = MultiLayerPerceptron(widths, activation, use_bias=True)(pairs.features)
+            edges, weights = _by_edge(edges, weights)
+            weights = weights * (factors if pairs.of_edge is None else factors[pairs.of_edge])
         messages = pass_messages(features, edges, weights, paths)
         return {irrep: x * self.avg_num_neighbors**-1 for irrep, x in messages.items()}
+
+
+def _by_edge(edges: Edges, weights: Array) -> tuple[Edges, Array]:
+    """Weights for each edge where there was one for each pair of opposite edges."""
+    if edges.blocks is None or edges.blocks.pairs is None:
+        return edges, weights
+    blocks = dataclasses.replace(edges.blocks, pairs=None, pair_edges=None)
+    return edges._replace(blocks=blocks), pairs_to_edges(weights, edges.blocks)
 
 
 class EquivariantProductBasisBlock(nn.Module):
@@ -232,7 +285,25 @@ class EquivariantProductBasisBlock(nn.Module):
             num_species=self.num_species,
             is_symmetric=self.config.symmetric_tensor_product_basis,
         )(features, node_species)
+        if self.config.gate_nodes:
+            products = self._gated(products, node_species)
         return Linear(self.irreps_out)(products)
+
+    def _gated(self, products: Features, node_species: Array) -> Features:
+        """The products times linear functions of their scalars, other ones for each species."""
+        n_channels = self.config.num_channels
+        n_gates = len(self.irreps_out) * n_channels
+        shape = (self.num_species, n_channels, n_gates)
+        init = nn.initializers.normal(n_channels**-0.5)
+        weights = self.param("species_wise_gate_weights", init, shape)
+        bias_init = nn.initializers.normal(0.01)
+        bias = self.param("species_wise_gate_bias", bias_init, (self.num_species, n_gates))
+        gates = mix_by_species(products[SCALAR], weights.swapaxes(0, 1), node_species)
+        gates = gates + bias[node_species]
+        own_gates = lax.split(gates, [n_channels] * len(self.irreps_out), axis=2)
+        return {
+            irrep: x * gate for (irrep, x), gate in zip(products.items(), own_gates, strict=True)
+        }
 
 
 class SymmetricContraction(nn.Module):
@@ -300,11 +371,35 @@ class NonLinearReadoutBlock(nn.Module):
     @nn.compact
     def __call__(self, features: Features) -> Array:
         """``[n_nodes]``."""
-        hidden_irreps, irreps_out = (parse_irreps(text) for text in self.readout_irreps)
-        hidden = Linear(hidden_irreps)({SCALAR: features[SCALAR]})
+        hidden = Linear(self._hidden_scalars())({SCALAR: features[SCALAR]})
         activated = {SCALAR: normalized_activation(self.activation)(hidden[SCALAR])}
-        return Linear(irreps_out)(activated)[SCALAR][0, :, 0]
+        return Linear(((1, SCALAR),))(activated)[SCALAR][0, :, 0]
+
+    def _hidden_scalars(self) -> Irreps:
+        """Of the irreps, the scalars and one scalar, their gate, for each that is not of degree 0.
+
+        The gated irreps themselves are left out: the last layer has no others than scalars.
+        """
+        irreps = parse_irreps(self.readout_irreps[0])
+        n_scalars = sum(number for number, irrep in irreps if irrep == SCALAR)
+        n_gates = sum(number for number, irrep in irreps if irrep.degree > 0)
+        return [(number, SCALAR) for number in (n_scalars, n_gates) if number]
 
 
-def _naturals(n_channels: int, l_max: int) -> Irreps:
-    return tuple((n_channels, natural(degree)) for degree in range(l_max + 1))
+def _naturals(l_max: int) -> list[Irrep]:
+    return [natural(degree) for degree in range(l_max + 1)]
+
+
+def _message_irreps(config: MaceConfig) -> list[Irrep]:
+    """The irreps that messages may have; those that nothing couples to do not occur."""
+    if not config.include_pseudotensors:
+        return _naturals(config.l_max)
+    return [
+        Irrep(irrep.degree, parity)
+        for irrep in _naturals(config.l_max)
+        for parity in (irrep.parity, -irrep.parity)
+    ]
+
+
+def _with_channels(config: MaceConfig, irreps: Sequence[Irrep]) -> Irreps:
+    return tuple((config.num_channels, irrep) for irrep in irreps)

@@ -7,10 +7,11 @@ from ase import Atoms
 from mlip_core.data.helpers.edge_blocks import (
     choose_block_size,
     count_block_slots,
+    index_blocks,
     lay_out_in_blocks,
 )
 from mlip_core.data.helpers.neighborhood import get_neighborhood
-from mlip_core.typing import EdgeBlocks, GraphEdges, GraphGlobals, GraphNodes
+from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes
 from mlip_core.utils.errors import UserError
 
 
@@ -44,6 +45,7 @@ class PaddedGraphBuilder:
         self._block_size = 0
         self._n_node = 0
         self._n_edge = 0
+        self._max_runs = 1
 
     def build(self, atoms: Atoms) -> jraph.GraphsTuple:
         """The structure and one padding graph.
@@ -77,6 +79,7 @@ class PaddedGraphBuilder:
         """Enlarge the capacities if the structure does not fit into them."""
         size = self._block_size or choose_block_size(neighbour_counts)
         n_slots = int(count_block_slots(neighbour_counts, size).sum())
+        self._max_runs = max(self._max_runs, -(-int(neighbour_counts.max(initial=0)) // size))
         if n_atoms < self._n_node and n_slots < self._n_edge:
             return
         self._block_size = size
@@ -95,17 +98,20 @@ class PaddedGraphBuilder:
     ) -> jraph.GraphsTuple:
         n_atoms, n_slots = len(positions), len(senders)
         padding_node = self._n_node - 1
+        senders = _filled(senders, self._n_edge, padding_node, np.int32)
+        receivers = _filled(receivers, self._n_edge, padding_node, np.int32)
+        shifts = _filled(shifts, self._n_edge, 0, self._dtype)
+        layout = (self._n_node, self._block_size, self._max_runs)
         return jraph.GraphsTuple(
             nodes=GraphNodes(
                 positions=_filled(positions, self._n_node, 0, self._dtype),
                 species=_filled(species, self._n_node, 0, np.int32),
             ),
             edges=GraphEdges(
-                shifts=_filled(shifts, self._n_edge, 0, self._dtype),
-                blocks=EdgeBlocks(self._block_size),
+                shifts=shifts, blocks=index_blocks(senders, receivers, shifts, *layout)
             ),
-            senders=_filled(senders, self._n_edge, padding_node, np.int32),
-            receivers=_filled(receivers, self._n_edge, padding_node, np.int32),
+            senders=senders,
+            receivers=receivers,
             globals=GraphGlobals(
                 cell=np.stack([cell, np.zeros((3, 3))]).astype(self._dtype),
                 weight=np.array([1.0, 0.0], self._dtype),

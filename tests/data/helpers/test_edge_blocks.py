@@ -6,8 +6,10 @@ import pytest
 from mlip_core.data.helpers.edge_blocks import (
     choose_block_size,
     count_block_slots,
+    index_blocks,
     lay_out_in_blocks,
 )
+from mlip_core.data.helpers.neighborhood import get_neighborhood
 
 # Atom 0 has one neighbour, atom 1 none, atom 2 three.
 SENDERS = np.array([2, 0, 1, 2], dtype=np.int32)
@@ -70,3 +72,57 @@ def test_filling_is_weighed_against_the_number_of_runs() -> None:
 @pytest.mark.parametrize("counts", [[], [0, 0]])
 def test_without_edges_any_size_will_do(counts: Any) -> None:
     assert choose_block_size(np.array(counts, dtype=int)) == 1
+
+
+def crystal_in_blocks(size: int) -> tuple[np.ndarray, ...]:
+    """Edges of a small triclinic cell, where atoms see their own images, and a padding run."""
+    positions = np.array([[0.0, 0.0, 0.0], [1.2, 0.9, 0.4], [0.3, 1.9, 1.7]])
+    cell = np.array([[2.7, 0.1, 0.0], [0.6, 2.9, 0.2], [-0.4, 0.5, 3.1]])
+    edges = get_neighborhood(positions, 3.0, (True, True, True), cell)
+    senders, receivers, shifts = lay_out_in_blocks(*edges, 3, size)
+    return (
+        np.append(senders, [3] * size),
+        np.append(receivers, [3] * size),
+        np.append(shifts, np.zeros((size, 3), np.int32), axis=0),
+    )
+
+
+@pytest.mark.parametrize("size", [1, 4, 30])
+def test_reverse_edges_have_exchanged_ends_and_opposite_shifts(size: int) -> None:
+    senders, receivers, shifts = crystal_in_blocks(size)
+    blocks = index_blocks(senders, receivers, shifts, 4, size, max_runs=40)
+    np.testing.assert_array_equal(senders[blocks.reverse], receivers)
+    np.testing.assert_array_equal(receivers[blocks.reverse], senders)
+    np.testing.assert_array_equal(shifts[blocks.reverse], -shifts)
+    own = np.arange(len(senders))
+    np.testing.assert_array_equal(blocks.reverse[blocks.reverse], own)
+    is_filling = (senders == receivers) & ~shifts.any(axis=1)
+    np.testing.assert_array_equal(blocks.reverse == own, is_filling)
+
+
+def test_both_edges_of_a_pair_share_its_number() -> None:
+    senders, receivers, shifts = crystal_in_blocks(4)
+    blocks = index_blocks(senders, receivers, shifts, 4, 4, max_runs=40)
+    n_edges, n_pairs = len(senders), len(blocks.pair_edges)
+    real = np.flatnonzero(blocks.pair_edges < n_edges)
+    firsts = blocks.pair_edges[real]
+    np.testing.assert_array_equal(blocks.pairs[firsts], real)
+    np.testing.assert_array_equal(blocks.pairs[blocks.reverse[firsts]], real)
+    is_filling = blocks.reverse == np.arange(n_edges)
+    assert 2 * len(real) == np.sum(~is_filling)
+    assert np.all(blocks.pairs[is_filling] == n_pairs - 1)
+    assert blocks.pair_edges[-1] == n_edges
+
+
+def test_runs_of_each_node() -> None:
+    receivers = np.repeat([0, 0, 2, 3, 3, 3], 2)
+    blocks = index_blocks(receivers, receivers, np.zeros((12, 3)), 4, 2, max_runs=2)
+    assert blocks.runs.tolist() == [[0, 1], [6, 6], [2, 6], [3, 4]]
+
+
+def test_edges_without_a_reverse_are_described_by_their_runs_alone() -> None:
+    senders, receivers = np.array([1, 1]), np.array([0, 0])
+    blocks = index_blocks(senders, receivers, np.zeros((2, 3)), 2, 2, max_runs=1)
+    assert blocks.reverse is None
+    assert blocks.pairs is None
+    assert blocks.runs.tolist() == [[0], [1]]

@@ -90,7 +90,7 @@ def test_messages_are_the_sum_of_coupled_edges(size):
     edges = Edges(
         senders=RNG.integers(n_nodes, size=n_edges),
         receivers=receivers,
-        harmonics=[RNG.normal(size=(n_edges, 2 * degree + 1)) for degree in range(l_max + 1)],
+        harmonics=[RNG.normal(size=(2 * degree + 1, n_edges)) for degree in range(l_max + 1)],
         radial=np.zeros((n_edges, 1)),
         is_within=np.ones(n_edges, bool),
         blocks=EdgeBlocks(size),
@@ -106,7 +106,7 @@ def test_messages_are_the_sum_of_coupled_edges(size):
                 table = clebsch_gordan(path.irrep_in.degree, path.degree, irrep.degree)
                 sender = features[path.irrep_in][:, edges.senders[edge]]
                 message = np.einsum(
-                    "ic,j,ijm->mc", sender, edges.harmonics[path.degree][edge], table
+                    "ic,j,ijm->mc", sender, edges.harmonics[path.degree][:, edge], table
                 )
                 channels = slice(column * n_channels, (column + 1) * n_channels)
                 place = slice(k * n_channels, (k + 1) * n_channels)
