@@ -2,6 +2,8 @@
 
 from mlip_core.models.force_field import ForceField
 from mlip_core.models.mace import Mace
+from mlip_core.models.nequip import Nequip
 from mlip_core.models.predictor import ForceFieldPredictor
+from mlip_core.models.visnet import Visnet
 
-__all__ = ["ForceField", "ForceFieldPredictor", "Mace"]
+__all__ = ["ForceField", "ForceFieldPredictor", "Mace", "Nequip", "Visnet"]

@@ -9,19 +9,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mlip_core.models.equivariant.coupling import add_up
 from mlip_core.models.equivariant.irreps import SCALAR, Irrep
+from mlip_core.models.initializers import ZEROS, normal
 from mlip_core.models.options import Function
 
 Array = Any
 Features = dict[Irrep, Array]
 Irreps = Sequence[tuple[int, Irrep]]
 
-_LARGEST_LOOP = 8
-_STANDARD_NORMAL = nn.initializers.normal(1.0)
+_FEW_SPECIES = 8
+_STANDARD_NORMAL = normal(1.0)
 
 
 class LinearNodeEmbeddingBlock(nn.Module):
@@ -35,7 +36,8 @@ class LinearNodeEmbeddingBlock(nn.Module):
         """``[n_nodes]`` to scalars ``[1, n_nodes, num_channels]``."""
         shape = (self.num_species, self.num_channels)
         embeddings = self.param("embeddings", _STANDARD_NORMAL, shape)
-        return {SCALAR: (embeddings * self.num_species**-0.5)[node_species][None]}
+        scaled = embeddings * self.num_species**-0.5
+        return {SCALAR: select_by_species(scaled[:, None], node_species)}
 
 
 class Linear(nn.Module):
@@ -45,14 +47,19 @@ class Linear(nn.Module):
 
     @nn.compact
     def __call__(self, features: Features) -> Features:
-        """Output irreps that the input lacks are left out."""
-        mixed = {}
-        for (i, x), (j, irrep, n_out) in _matches(features, self.irreps_out):
+        """Output irreps that the input lacks are left out; equal ones stand side by side."""
+        weights: dict[Irrep, list[Array]] = {}
+        irreps_out = [(n_out, irrep) for n_out, irrep in self.irreps_out if irrep in features]
+        for (i, x), (j, irrep, n_out) in _matches(features, irreps_out):
             n_in = x.shape[2]
             name = f"w[{i},{j}] {n_in}x{irrep},{n_out}x{irrep}"
             weight = self.param(name, _STANDARD_NORMAL, (n_in, n_out))
-            mixed[irrep] = x @ (weight * n_in**-0.5)
-        return mixed
+            weights.setdefault(irrep, []).append(weight * n_in**-0.5)
+        return {irrep: features[irrep] @ _side_by_side(own) for irrep, own in weights.items()}
+
+
+def _side_by_side(weights: Sequence[Array]) -> Array:
+    return weights[0] if len(weights) == 1 else jnp.concatenate(weights, axis=1)
 
 
 class FullyConnectedTensorProduct(nn.Module):
@@ -70,7 +77,7 @@ class FullyConnectedTensorProduct(nn.Module):
             name = f"w[{i},0,{j}] {n_in}x{irrep},{self.num_species}x0e,{n_out}x{irrep}"
             weight = self.param(name, _STANDARD_NORMAL, (n_in, self.num_species, n_out))
             scale = (n_in * self.num_species) ** -0.5
-            mixed[irrep] = _mix_by_species(x, weight * scale, node_species)
+            mixed[irrep] = mix_by_species(x, weight * scale, node_species)
         return mixed
 
 
@@ -86,45 +93,65 @@ def _matches(
     ]
 
 
-def _mix_by_species(x: Array, weight: Array, node_species: Array) -> Array:
+def mix_by_species(x: Array, weight: Array, node_species: Array) -> Array:
     """``x[m, n, :] @ weight[:, species[n], :]``.
 
-    For few species all products are made and one is chosen: more operations, but in dense matrix
-    products. For many, each node's matrix is gathered.
+    For few species the channels are laid out once for each species, zero but for a node's own, so
+    that all is one dense matrix product. For many, each node's matrix is gathered.
     """
-    num_species = weight.shape[1]
-    if num_species > _LARGEST_LOOP:
+    num_species, n_out = weight.shape[1:]
+    if num_species > _FEW_SPECIES:
         return jnp.einsum("mni,ino->mno", x, weight[:, node_species])
-    return sum(
-        jnp.where((node_species == species)[:, None], x @ weight[:, species], 0)
-        for species in range(num_species)
-    )
+    own = [(node_species == species)[:, None] for species in range(num_species)]
+    by_species = jnp.concatenate([jnp.where(is_own, x, 0) for is_own in own], axis=2)
+    return by_species @ weight.swapaxes(0, 1).reshape(-1, n_out)
+
+
+def select_by_species(table: Array, node_species: Array) -> Array:
+    """``table[species[n], m]``: ``[num_species, m, channels]`` to ``[m, n_nodes, channels]``.
+
+    For few species by a sum over all, whose derivative needs no scatter.
+    """
+    num_species = table.shape[0]
+    if num_species > _FEW_SPECIES:
+        return table.swapaxes(0, 1)[:, node_species]
+    own = [(node_species == species)[:, None] for species in range(num_species)]
+    rows = zip(own, table, strict=True)
+    return add_up(jnp.where(is_own, row[:, None], 0) for is_own, row in rows)
 
 
 class Dense(nn.Module):
-    """Linear layer without bias, normalised by its number of inputs."""
+    """Linear layer whose kernel and bias, if any, are divided by the root of its inputs."""
 
     num_out: int
+    use_bias: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """``[..., num_in]`` to ``[..., num_out]``."""
-        kernel = self.param("kernel", _STANDARD_NORMAL, (x.shape[-1], self.num_out))
-        return x @ (kernel * x.shape[-1] ** -0.5)
+        scale = x.shape[-1] ** -0.5
+        y = x @ (scale * self.param("kernel", _STANDARD_NORMAL, (x.shape[-1], self.num_out)))
+        if self.use_bias:
+            y = y + scale * self.param("bias", ZEROS, (self.num_out,))
+        return y
 
 
 class MultiLayerPerceptron(nn.Module):
-    """Dense layers with an activation between them and none after the last."""
+    """Dense layers with an activation between them and none after the last.
+
+    Without biases it takes zero to zero if the activation does so.
+    """
 
     widths: Sequence[int]
     activation: Function
+    use_bias: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """``[..., num_in]`` to ``[..., widths[-1]]``; zero to zero if the activation does so."""
+        """``[..., num_in]`` to ``[..., widths[-1]]``."""
         for width in self.widths[:-1]:
-            x = self.activation(Dense(width)(x))
-        return Dense(self.widths[-1])(x)
+            x = self.activation(Dense(width, self.use_bias)(x))
+        return Dense(self.widths[-1], self.use_bias)(x)
 
 
 class RadialEmbeddingBlock(nn.Module):
@@ -155,6 +182,5 @@ class RadialEmbeddingBlock(nn.Module):
     def _normalization(self) -> float:
         if self.avg_r_min is None:
             return 1.0
-        with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-            samples = jnp.linspace(self.avg_r_min, self.r_max, 1000, dtype=jnp.float64)
-            return float(np.mean(np.asarray(self._embed(samples)) ** 2) ** -0.5)
+        samples = np.linspace(self.avg_r_min, self.r_max, 1000)
+        return float(np.mean(self._embed(samples) ** 2) ** -0.5)

@@ -4,8 +4,6 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from mlip_core.models.equivariant.coupling import unstack
-
 Array = Any
 
 
@@ -14,12 +12,12 @@ class EdgeGeometry(NamedTuple):
 
     Attributes:
         lengths: ``[n_edges]``, Å; beyond the cutoff for edges that do not count.
-        directions: x, y and z of the unit vectors, each ``[n_edges]``.
+        directions: ``[3, n_edges]``, unit vectors.
         is_within: ``[n_edges]``, whether the edge counts.
     """
 
     lengths: Array
-    directions: list[Array]
+    directions: Array
     is_within: Array
 
 
@@ -35,4 +33,4 @@ def edge_geometry(vectors: Array, cutoff: float) -> EdgeGeometry:
     outside = jnp.array([2.0 * cutoff, 0.0, 0.0], vectors.dtype)
     safe = jnp.where(is_within[:, None], vectors, outside)
     lengths = jnp.sqrt(jnp.sum(safe * safe, axis=1))
-    return EdgeGeometry(lengths, unstack(safe / lengths[:, None], axis=1), is_within)
+    return EdgeGeometry(lengths, (safe / lengths[:, None]).T, is_within)

@@ -1,16 +1,18 @@
 """A network together with its parameters."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
+import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import jraph
+import numpy as np
 from flax import struct
 from pydantic import BaseModel
 
 from mlip_core.data.dataset_info import DatasetInfo
+from mlip_core.models.initializers import draw_parameters
 from mlip_core.models.mlip_network import MLIPNetwork
 from mlip_core.models.predictor import ForceFieldPredictor
 from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes, Prediction
@@ -45,15 +47,21 @@ class ForceField:
     def init(cls, predictor: ForceFieldPredictor, seed: int = 42) -> Self:
         """Initialise the parameters of a predictor at random.
 
-        The forward pass that names and shapes the parameters is traced only, never run.
+        The forward pass that names and shapes the parameters is traced only, never run. Values are
+        drawn on the host; only for a network with other initialisers than those of
+        ``mlip_core.models.initializers`` is a program compiled that draws them.
         """
-        init = jax.jit(predictor.init, compiler_options=_COMPILE_QUICKLY)
-        return cls(predictor, init(jax.random.key(seed), _smallest_graph()))
+        predictor.mlip_network.atomic_energies()  # raises if they do not fit the dataset
+        params = draw_parameters(_drawn_shapes(predictor), seed)
+        if params is None:
+            init = jax.jit(partial(_initialize, predictor), compiler_options=_COMPILE_QUICKLY)
+            params = nn.meta.unbox(init(jax.random.key(seed), _smallest_graph()))
+        return cls(predictor, params)
 
     @staticmethod
     def shapes_of(predictor: ForceFieldPredictor) -> Parameters:
         """The parameters of a predictor as shapes and types, without making any."""
-        return jax.eval_shape(predictor.init, jax.random.key(0), _smallest_graph())
+        return nn.meta.unbox(_drawn_shapes(predictor))
 
     def __call__(self, graph: jraph.GraphsTuple) -> Prediction:
         """Predict a batch; compiled once for each shape of batch."""
@@ -84,17 +92,32 @@ class ForceField:
         return self.predictor.mlip_network.dataset_info
 
 
+def _drawn_shapes(predictor: ForceFieldPredictor) -> Parameters:
+    key = jax.eval_shape(jax.random.key, 0)
+    return jax.eval_shape(partial(_initialize, predictor), key, _smallest_graph())
+
+
+def _initialize(
+    predictor: ForceFieldPredictor, key: jax.Array, graph: jraph.GraphsTuple
+) -> Parameters:
+    """Run the network alone, without the derivatives of its energy."""
+    vectors = graph.nodes.positions[graph.receivers] - graph.nodes.positions[graph.senders]
+    return dict(predictor.init(key, graph, vectors, method=ForceFieldPredictor.node_energies))
+
+
 def _smallest_graph() -> jraph.GraphsTuple:
     """Two atoms and one padding graph: shapes are all that matters."""
     return jraph.GraphsTuple(
         nodes=GraphNodes(
-            positions=jnp.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]),
-            species=jnp.zeros(3, jnp.int32),
+            positions=np.array([[0, 0, 0], [1, 0, 0], [0, 0, 0]], np.float32),
+            species=np.zeros(3, np.int32),
         ),
-        edges=GraphEdges(shifts=jnp.zeros((2, 3))),
-        senders=jnp.array([0, 1]),
-        receivers=jnp.array([1, 0]),
-        globals=GraphGlobals(cell=jnp.zeros((2, 3, 3)), weight=jnp.array([1.0, 0.0])),
-        n_node=jnp.array([2, 1]),
-        n_edge=jnp.array([2, 0]),
+        edges=GraphEdges(shifts=np.zeros((2, 3), np.float32)),
+        senders=np.array([0, 1], np.int32),
+        receivers=np.array([1, 0], np.int32),
+        globals=GraphGlobals(
+            cell=np.zeros((2, 3, 3), np.float32), weight=np.array([1, 0], np.float32)
+        ),
+        n_node=np.array([2, 1], np.int32),
+        n_edge=np.array([2, 0], np.int32),
     )

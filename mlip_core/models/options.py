@@ -39,6 +39,21 @@ class RadialEnvelope(Enum):
     SOFT = "soft_envelope"
 
 
+class VecNormType(Enum):
+    """How ViSNet normalises its vector features before each layer."""
+
+    RMS = "rms"
+    MAX_MIN = "max_min"
+    NONE = "none"
+
+
+class VisnetRBF(Enum):
+    """Radial bases known to ViSNet; its config knows no other than ``EXPNORM``."""
+
+    GAUSS = "gauss"
+    EXPNORM = "expnorm"
+
+
 _ACTIVATIONS: dict[Activation, Function] = {
     Activation.TANH: jnp.tanh,
     Activation.SILU: jax.nn.silu,

@@ -34,13 +34,7 @@ class ForceFieldPredictor(nn.Module):
         vectors = _edge_vectors(graph)
 
         def total_energy(vectors: Array) -> tuple[Array, Array]:
-            node_energies = self.mlip_network(
-                vectors,
-                graph.nodes.species,
-                graph.senders,
-                graph.receivers,
-                graph.edges.blocks,
-            )
+            node_energies = self.node_energies(graph, vectors)
             return node_energies.sum(), node_energies
 
         gradient, node_energies = jax.grad(total_energy, has_aux=True)(vectors)
@@ -53,6 +47,17 @@ class ForceFieldPredictor(nn.Module):
             pressure=None if stress is None else -jnp.trace(stress, axis1=1, axis2=2) / 3,
             interaction_energy=interaction_energy,
             node_energies=node_energies,
+        )
+
+    def node_energies(self, graph: jraph.GraphsTuple, vectors: Array) -> Array:
+        """The network alone: energies of atoms relative to their atomic energies, ``[n_nodes]``.
+
+        Args:
+            graph: a batch.
+            vectors: of its edges, ``[n_edges, 3]``, Å.
+        """
+        return self.mlip_network(
+            vectors, graph.nodes.species, graph.senders, graph.receivers, graph.edges.blocks
         )
 
     def _sum_of_atomic_energies(self, graph: jraph.GraphsTuple, dtype: Any) -> Array:

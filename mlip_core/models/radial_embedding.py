@@ -1,4 +1,8 @@
-"""Radial basis and envelopes: what an edge's length becomes before a network sees it."""
+"""Radial basis and envelopes: what an edge's length becomes before a network sees it.
+
+All functions take arrays of JAX or of NumPy, and give the same kind: constants that derive from
+them need no compilation.
+"""
 
 from typing import Any
 
@@ -23,9 +27,10 @@ def bessel_basis(length: Array, max_length: float, number: int) -> Array:
     Returns:
         ``[..., number]``
     """
-    orders = jnp.arange(1, number + 1, dtype=length.dtype)
+    orders = np.arange(1, number + 1, dtype=length.dtype)
     angles = (np.pi / max_length) * length[..., None] * orders
-    return np.sqrt(2.0 / max_length).item() * jnp.sin(angles) / length[..., None]
+    scale = np.sqrt(2.0 / max_length).item()
+    return scale * _namespace(length).sin(angles) / length[..., None]
 
 
 def polynomial_envelope_updated(length: Array, max_length: float, p: int = 5) -> Array:
@@ -41,7 +46,7 @@ def polynomial_envelope_updated(length: Array, max_length: float, p: int = 5) ->
         + p * (p + 2) * power * x
         - p * (p + 1) / 2 * power * x * x
     )
-    return jnp.where(x < 1, value, 0.0)
+    return _namespace(length).where(x < 1, value, 0.0)
 
 
 def soft_envelope(
@@ -51,11 +56,16 @@ def soft_envelope(
     value_at_origin: float = 1.2,
 ) -> Array:
     """Smooth envelope, infinitely differentiable, zero beyond the cutoff."""
+    xp = _namespace(length)
     argument = arg_multiplicator * (1.0 - length / max_length)
     inside = argument > 0
-    safe = jnp.where(inside, argument, 1.0)
+    safe = xp.where(inside, argument, 1.0)
     scale = value_at_origin * np.exp(1.0 / arg_multiplicator).item()
-    return jnp.where(inside, scale * jnp.exp(-1.0 / safe), 0.0)
+    return xp.where(inside, scale * xp.exp(-1.0 / safe), 0.0)
+
+
+def _namespace(x: Array) -> Any:
+    return np if isinstance(x, np.ndarray) else jnp
 
 
 def parse_radial_basis(basis: RadialBasis | str) -> Function:

@@ -4,8 +4,10 @@ import flax.linen as nn
 
 from mlip_core.models.mace.network import Mace
 from mlip_core.models.mlip_network import MLIPNetwork
+from mlip_core.models.nequip.network import Nequip
+from mlip_core.models.visnet.network import Visnet
 
-_NETWORKS: dict[str, type[MLIPNetwork]] = {"mace": Mace}
+_NETWORKS: dict[str, type[MLIPNetwork]] = {"mace": Mace, "nequip": Nequip, "visnet": Visnet}
 
 
 def architectures() -> list[str]:

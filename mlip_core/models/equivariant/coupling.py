@@ -1,9 +1,11 @@
-"""Sparse Clebsch-Gordan coupling of component lists.
+"""Clebsch-Gordan coupling of features, as few large operations.
 
-A component list holds one array for each of the 2 l + 1 components of a feature. Most coefficients
-of the real Clebsch-Gordan tensors are zero and the others take few values, so the sums are written
-out over the others only, terms of equal coefficient together: a compiled coupling is a few
-multiply-adds per component, with no table, no gather and no intermediate tensor.
+A feature of degree l is an array ``[2 l + 1, ...]``, components outermost. A coupling is the outer
+product of the components, one fused loop, and a product with a small constant matrix. Its
+derivatives by either factor are couplings with the same coefficients in another order, and are
+declared so: a program that differentiates it any number of times consists of these two operations
+in the memory layout that is fast, with no transposed copies. (Forward-mode differentiation is not
+declared.)
 """
 
 import functools
@@ -11,19 +13,12 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 Array = Any
-Components = Sequence[Array]
-
-
-class Group(NamedTuple):
-    """Products ``(i, j)`` of components with the same coefficient, and those with its negative."""
-
-    coefficient: float
-    plus: tuple[tuple[int, int], ...]
-    minus: tuple[tuple[int, int], ...]
 
 
 @functools.cache
@@ -40,29 +35,159 @@ def clebsch_gordan(degree_1: int, degree_2: int, degree_out: int) -> np.ndarray:
     return tensor
 
 
-def couple(a: Components, b: Components, degree_out: int) -> list[Array]:
-    """Degree ``degree_out`` of the tensor product of two component lists."""
-    degree_a, degree_b = _degree(a), _degree(b)
-    return [
-        _sum_of_groups(groups, lambda i, j: a[i] * b[j])
-        for groups in _groups(degree_a, degree_b, degree_out)
-    ]
+class Coupling(NamedTuple):
+    """The coefficients of three degrees, with their axes in some order: two factors and the result.
+
+    Attributes:
+        degrees: of the Clebsch-Gordan tensor's axes.
+        order: which of them belongs to the first factor, the second, and the result.
+    """
+
+    degrees: tuple[int, int, int]
+    order: tuple[int, int, int] = (0, 1, 2)
+
+    @property
+    def tensor(self) -> np.ndarray:
+        """``[dim of the first factor, dim of the second, dim of the result]``."""
+        return clebsch_gordan(*self.degrees).transpose(self.order)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """``[dim of the result, dim of the first factor * dim of the second]``."""
+        tensor = self.tensor
+        return tensor.reshape(-1, tensor.shape[2]).T
+
+    @property
+    def of_first(self) -> "Coupling":
+        """The coupling of (result, second factor) to the first factor: its derivative."""
+        first, second, result = self.order
+        return Coupling(self.degrees, (result, second, first))
+
+    @property
+    def of_second(self) -> "Coupling":
+        """The coupling of (first factor, result) to the second factor: its derivative."""
+        first, second, result = self.order
+        return Coupling(self.degrees, (first, result, second))
 
 
-def couple_square(a: Components, degree_out: int) -> list[Array]:
-    """``couple(a, a, degree_out)`` with the equal products ``a_i a_j``, ``a_j a_i`` made once."""
-    return [
-        _sum_of_groups(groups, lambda i, j: a[i] * a[j])
-        for groups in _square_groups(_degree(a), degree_out)
-    ]
+def couple(a: Array, b: Array, degree_out: int) -> Array:
+    """Degree ``degree_out`` of the tensor product: ``[2 l_out + 1, ...]`` of two like features."""
+    return _couple(Coupling((_degree(a), _degree(b), degree_out)), a, b)
 
 
-def couple_products(products: Sequence[Components], degree_out: int) -> list[Array]:
-    """The coupling of two features given by the products ``products[i][j]`` for ``a_i b_j``."""
-    return [
-        _sum_of_groups(groups, lambda i, j: products[i][j])
-        for groups in _groups(_degree(products), _degree(products[0]), degree_out)
-    ]
+def couple_square(a: Array, degree_out: int) -> Array:
+    """``couple(a, a, degree_out)`` for an even ``degree_out``, with half the derivatives."""
+    return _couple_square(degree_out, a)
+
+
+def couple_products(products: Array, degree_1: int, degree_2: int, degree_out: int) -> Array:
+    """The coupling of two features that are given by the products of their components.
+
+    Args:
+        products: ``[(2 l1 + 1) * (2 l2 + 1), ...]``.
+        degree_1: l1.
+        degree_2: l2.
+        degree_out: of the result.
+
+    Returns:
+        ``[2 l_out + 1, ...]``.
+    """
+    return _transform(Coupling((degree_1, degree_2, degree_out)), False, products)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _couple(coupling: Coupling, a: Array, b: Array) -> Array:
+    if 1 in coupling.tensor.shape:
+        return _couple_with_scalar(coupling.tensor, a, b)
+    rows_a, rows_b = unstack(a, axis=0), unstack(b, axis=0)
+    return jnp.stack(
+        [
+            add_up(group.coefficient * _signed_sum(rows_a, rows_b, group.terms) for group in groups)
+            for groups in _groups_of_terms(coupling)
+        ]
+    )
+
+
+class Group(NamedTuple):
+    """Terms ``sign * a[i] * b[j]`` with the same coefficient, the first sign positive."""
+
+    coefficient: float
+    terms: tuple[tuple[int, int, bool], ...]
+
+
+@functools.cache
+def _groups_of_terms(coupling: Coupling) -> tuple[tuple[Group, ...], ...]:
+    """For each component of the result, its terms that are not zero, by coefficient."""
+    return tuple(_grouped(matrix) for matrix in np.moveaxis(coupling.tensor, 2, 0))
+
+
+def _grouped(matrix: np.ndarray) -> tuple[Group, ...]:
+    by_size: dict[float, list[tuple[int, int]]] = {}
+    for i, j in np.argwhere(matrix).tolist():
+        by_size.setdefault(round(abs(matrix[i, j]), 12), []).append((i, j))
+    groups = []
+    for places in by_size.values():
+        coefficient = float(matrix[places[0]])
+        terms = tuple((i, j, bool(matrix[i, j] * coefficient > 0)) for i, j in places)
+        groups.append(Group(coefficient, terms))
+    return tuple(groups)
+
+
+def _signed_sum(a: Sequence[Array], b: Sequence[Array], terms: Sequence[Any]) -> Array:
+    (i, j, _), *others = terms
+    total = a[i] * b[j]
+    for i, j, is_positive in others:
+        total = total + a[i] * b[j] if is_positive else total - a[i] * b[j]
+    return total
+
+
+def _couple_with_scalar(tensor: np.ndarray, a: Array, b: Array) -> Array:
+    """The coupling if a factor or the result has one component: a multiple of the plain product."""
+    scale = float(tensor.ravel()[0])
+    if tensor.shape[2] == 1:
+        return scale * jnp.sum(a * b, axis=0, keepdims=True)
+    return scale * (a * b)
+
+
+_couple.defvjp(
+    lambda coupling, a, b: (_couple(coupling, a, b), (a, b)),
+    lambda coupling, factors, cotangent: (
+        _couple(coupling.of_first, cotangent, factors[1]),
+        _couple(coupling.of_second, factors[0], cotangent),
+    ),
+)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _couple_square(degree_out: int, a: Array) -> Array:
+    return couple(a, a, degree_out)
+
+
+_couple_square.defvjp(
+    lambda degree_out, a: (_couple_square(degree_out, a), a),
+    lambda degree_out, a, cotangent: (
+        2 * _couple(Coupling((_degree(a), _degree(a), degree_out)).of_first, cotangent, a),
+    ),
+)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _transform(coupling: Coupling, is_transposed: bool, x: Array) -> Array:
+    return _multiply(coupling.matrix.T if is_transposed else coupling.matrix, x)
+
+
+_transform.defvjp(
+    lambda coupling, is_transposed, x: (_transform(coupling, is_transposed, x), None),
+    lambda coupling, is_transposed, _, cotangent: (
+        _transform(coupling, not is_transposed, cotangent),
+    ),
+)
+
+
+def _multiply(matrix: np.ndarray, x: Array) -> Array:
+    """``matrix @ x`` along the first axis of ``x``, in full precision on every backend."""
+    matrix = jnp.asarray(np.ascontiguousarray(matrix), x.dtype)
+    return jnp.tensordot(matrix, x, axes=1, precision=lax.Precision.HIGHEST)
 
 
 def unstack(x: Array, axis: int) -> list[Array]:
@@ -75,49 +200,5 @@ def add_up(terms: Iterable[Array]) -> Array:
     return functools.reduce(operator.add, terms)
 
 
-def _degree(components: Sequence[Any]) -> int:
-    return (len(components) - 1) // 2
-
-
-def _sum_of_groups(groups: Iterable[Group], product: Any) -> Array:
-    return add_up(_scaled(group, product) for group in groups)
-
-
-def _scaled(group: Group, product: Any) -> Array:
-    total = add_up(product(*pair) for pair in group.plus)
-    for pair in group.minus:
-        total = total - product(*pair)
-    return total if group.coefficient == 1.0 else group.coefficient * total
-
-
-@functools.cache
-def _groups(degree_1: int, degree_2: int, degree_out: int) -> tuple[tuple[Group, ...], ...]:
-    """For each component of the result, its non-zero terms."""
-    tensor = clebsch_gordan(degree_1, degree_2, degree_out)
-    return tuple(_grouped(tensor[:, :, m]) for m in range(2 * degree_out + 1))
-
-
-@functools.cache
-def _square_groups(degree: int, degree_out: int) -> tuple[tuple[Group, ...], ...]:
-    tensor = clebsch_gordan(degree, degree, degree_out)
-    folded = [np.triu(x + x.T) - np.diag(np.diag(x)) for x in np.moveaxis(tensor, 2, 0)]
-    return tuple(_grouped(matrix) for matrix in folded)
-
-
-def _grouped(matrix: np.ndarray) -> tuple[Group, ...]:
-    by_size: dict[float, tuple[list, list]] = {}
-    for i, j in np.argwhere(np.abs(matrix) > 1e-12).tolist():
-        plus, minus = by_size.setdefault(round(abs(matrix[i, j]), 12), ([], []))
-        (plus if matrix[i, j] > 0 else minus).append((i, j))
-    return tuple(
-        Group(
-            _exact(matrix, *(plus or minus)[0]), tuple(plus or minus), tuple(minus if plus else ())
-        )
-        for plus, minus in by_size.values()
-    )
-
-
-def _exact(matrix: np.ndarray, i: int, j: int) -> float:
-    """The coefficient itself; 1 where it is 1 but for rounding."""
-    value = float(matrix[i, j])
-    return round(value) if abs(value - round(value)) < 1e-14 else value
+def _degree(feature: Array) -> int:
+    return (feature.shape[0] - 1) // 2

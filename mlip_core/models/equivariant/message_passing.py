@@ -14,7 +14,7 @@ from jax import lax
 
 from mlip_core.models.batched_product import multiply_each
 from mlip_core.models.edge_geometry import edge_geometry
-from mlip_core.models.equivariant.coupling import Components, couple_products, unstack
+from mlip_core.models.equivariant.coupling import couple_products, unstack
 from mlip_core.models.equivariant.irreps import Irrep, natural, products
 from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
 from mlip_core.models.neighbors import mean_over_pairs, pairs_to_edges, sum_runs, take_senders
@@ -37,7 +37,7 @@ class Edges(NamedTuple):
     Attributes:
         senders: ``[n_edges]``.
         receivers: ``[n_edges]``.
-        harmonics: for each degree l, its components ``[n_edges]``.
+        harmonics: for each degree l, ``[2 l + 1, n_edges]``.
         radial: ``[n_pairs, n_basis]`` if the description of the edges names pairs, otherwise
             ``[n_edges, n_basis]``; zero for those that do not count.
         is_within: ``[n_pairs]`` or ``[n_edges]``, whether they count.
@@ -46,7 +46,7 @@ class Edges(NamedTuple):
 
     senders: Array
     receivers: Array
-    harmonics: Sequence[Components]
+    harmonics: Sequence[Array]
     radial: Array
     is_within: Array
     blocks: EdgeBlocks | None
@@ -139,27 +139,29 @@ def pass_messages(
         radial_weights = pairs_to_edges(radial_weights, edges.blocks)
     widths = [features[path.irrep_in].shape[2] for path in paths]
     weights = dict(zip(paths, lax.split(radial_weights, widths, axis=1), strict=True))
-    coupled: dict[Path, list[Array]] = {}
+    coupled: dict[Path, Array] = {}
     for degree in sorted({path.degree for path in paths}):
         members = [path for path in paths if path.degree == degree]
         columns = [weights[path] * x for path in members for x in gathered[path.irrep_in]]
-        sums = _sum_over_neighbours(edges, degree, columns, n_nodes)
-        for path in members:
-            products, sums = sums[: path.irrep_in.dim], sums[path.irrep_in.dim :]
-            coupled[path] = couple_products(products, path.irrep_out.degree)
+        sums = _sum_over_neighbours(edges, degree, jnp.concatenate(columns, axis=1), n_nodes)
+        sizes = [path.irrep_in.dim * features[path.irrep_in].shape[2] for path in members]
+        for path, own in zip(members, lax.split(sums, sizes, axis=2), strict=True):
+            coupled[path] = _couple_sums(own, path)
     return {
-        irrep: _side_by_side([coupled[path] for path in paths if path.irrep_out == irrep])
+        irrep: jnp.concatenate([coupled[path] for path in paths if path.irrep_out == irrep], axis=2)
         for irrep in dict.fromkeys(path.irrep_out for path in paths)
     }
 
 
-def _side_by_side(couplings: Sequence[Components]) -> Array:
-    """``[2 l + 1, n_nodes, sum of multiplicities]``."""
-    components = zip(*couplings, strict=True)
-    return jnp.stack([jnp.concatenate(component, axis=1) for component in components])
+def _couple_sums(sums: Array, path: Path) -> Array:
+    """Couple summed products ``[2 degree + 1, n_nodes, (2 l_in + 1) * multiplicity]``."""
+    degree, n_nodes, _ = sums.shape
+    products = sums.reshape(degree, n_nodes, path.irrep_in.dim, -1).transpose(2, 0, 1, 3)
+    products = products.reshape(-1, *products.shape[2:])
+    return couple_products(products, path.irrep_in.degree, path.degree, path.irrep_out.degree)
 
 
-def _gather(features: Mapping[Irrep, Array], edges: Edges) -> dict[Irrep, Components]:
+def _gather(features: Mapping[Irrep, Array], edges: Edges) -> dict[Irrep, list[Array]]:
     """The components of the senders' features, each ``[n_edges, multiplicity]``, in one gather."""
     components = [part for x in features.values() for part in unstack(x, axis=0)]
     flat = jnp.concatenate(components, axis=1)
@@ -168,29 +170,24 @@ def _gather(features: Mapping[Irrep, Array], edges: Edges) -> dict[Irrep, Compon
     return {irrep: [next(parts) for _ in range(irrep.dim)] for irrep in features}
 
 
-def _sum_over_neighbours(
-    edges: Edges, degree: int, columns: Sequence[Array], n_nodes: int
-) -> list[list[Array]]:
-    """Sums of ``column x harmonics`` over the edges of each receiver.
+def _sum_over_neighbours(edges: Edges, degree: int, columns: Array, n_nodes: int) -> Array:
+    """Sum of ``columns x harmonics`` over the edges of each receiver.
 
     Args:
         edges: the edges.
         degree: of the harmonics.
-        columns: each ``[n_edges, width]``.
+        columns: ``[n_edges, n_columns]``.
         n_nodes: how many receivers there are.
 
     Returns:
-        For each column and component of the harmonics ``[n_nodes, width]``.
+        ``[2 degree + 1, n_nodes, n_columns]``.
     """
     size = edges.blocks.size if edges.blocks else 1
-    flat = jnp.concatenate(columns, axis=1)
-    in_runs = flat.reshape(-1, size, flat.shape[1])
+    in_runs = columns.reshape(-1, size, columns.shape[1])
     if degree == 0:
         runs = in_runs.sum(axis=1)[:, None]
     else:
-        harmonics = [y.reshape(-1, size) for y in edges.harmonics[degree]]
-        runs = multiply_each(jnp.stack(harmonics, axis=1), in_runs)
+        harmonics = edges.harmonics[degree].reshape(2 * degree + 1, -1, size)
+        runs = multiply_each(harmonics.swapaxes(0, 1), in_runs)
     sums = sum_runs(runs, edges.receivers[::size], edges.blocks, n_nodes)
-    widths = [column.shape[1] for column in columns]
-    by_component = [lax.split(x, widths, axis=1) for x in unstack(sums, axis=1)]
-    return [list(column) for column in zip(*by_component, strict=True)]
+    return sums.swapaxes(0, 1)

@@ -1,13 +1,17 @@
 """Real spherical harmonics as polynomials of a unit vector."""
 
 from functools import cache
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from mlip_core.models.equivariant.coupling import Components, clebsch_gordan, couple
+from mlip_core.models.equivariant.coupling import clebsch_gordan, couple
+
+Array = Any
 
 
-def spherical_harmonics(l_max: int, unit: Components) -> list[Components]:
+def spherical_harmonics(l_max: int, unit: Array) -> list[Array]:
     """Spherical harmonics of degrees 0 to ``l_max`` of unit vectors.
 
     Each degree is the stretched coupling of the one before with the vector itself, so derivatives
@@ -15,17 +19,16 @@ def spherical_harmonics(l_max: int, unit: Components) -> list[Components]:
 
     Args:
         l_max: highest degree.
-        unit: the x, y and z components of unit vectors, arrays of one shape.
+        unit: ``[3, ...]``, the x, y and z components of unit vectors.
 
     Returns:
-        For each degree its 2 l + 1 components. Their squares average to one over the sphere
-        ("component" normalisation) and their order is that of ``e3nn``: polar axis y.
+        For each degree ``[2 l + 1, ...]``. Squares average to one over the sphere ("component"
+        normalisation) and the order of components is that of ``e3nn``: polar axis y.
     """
-    first = [np.sqrt(3.0).item() * component for component in unit]
-    harmonics: list[Components] = [[unit[0] * 0 + 1], first]
+    first = np.sqrt(3.0).item() * unit
+    harmonics = [jnp.ones_like(unit[:1]), first]
     for degree in range(2, l_max + 1):
-        scale = _stretch(degree)
-        harmonics.append([scale * y for y in couple(first, harmonics[-1], degree)])
+        harmonics.append(_stretch(degree) * couple(first, harmonics[-1], degree))
     return harmonics[: l_max + 1]
 
 

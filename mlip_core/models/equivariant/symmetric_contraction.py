@@ -17,13 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mlip_core.models.equivariant.coupling import (
-    Components,
-    add_up,
-    clebsch_gordan,
-    couple,
-    couple_square,
-)
+from mlip_core.models.equivariant.coupling import add_up, clebsch_gordan, couple, couple_square
 from mlip_core.models.equivariant.irreps import Irrep, products
 
 Array = Any
@@ -43,8 +37,8 @@ class Tree:
         """How many factors it multiplies."""
         return 1 if self.inner is None else self.inner.order + 1
 
-    def evaluate(self, features: Mapping[Irrep, Components], memo: "Memo") -> Components:
-        """Its components for ``features``, with inner trees looked up in and added to ``memo``."""
+    def evaluate(self, features: Mapping[Irrep, Array], memo: "Memo") -> Array:
+        """Its value for ``features``, with inner trees looked up in and added to ``memo``."""
         if self.inner is None or self.factor is None:
             return features[self.irrep]
         if self not in memo:
@@ -56,7 +50,7 @@ class Tree:
         return memo[self]
 
 
-Memo = dict[Tree, Components]
+Memo = dict[Tree, Array]
 
 
 @dataclass(frozen=True)
@@ -75,30 +69,25 @@ class Contraction:
 
     def __call__(
         self,
-        features: Mapping[Irrep, Components],
+        features: Mapping[Irrep, Array],
         weights: Sequence[Sequence[Array]],
         memo: Memo,
-    ) -> list[Array]:
+    ) -> Array:
         """Contract.
 
         Args:
-            features: components of each irrep, each ``[n_nodes, channels]``.
+            features: each ``[2 l + 1, n_nodes, channels]``.
             weights: for each order and tree, ``[n_nodes, channels]``.
             memo: products already evaluated for the same features, shared between output irreps.
 
         Returns:
-            The components of the output irrep, each ``[n_nodes, channels]``.
+            ``[2 l_out + 1, n_nodes, channels]``.
         """
-        terms = [[weights[0][0] * x for x in features[self.irrep_out]]]
+        terms = [weights[0][0] * features[self.irrep_out]]
         for (_, factor), members in _by_last_factor(self.trees, weights).items():
-            inner = _weighted_sum([(tree.evaluate(features, memo), w) for tree, w in members])
+            inner = add_up(tree.evaluate(features, memo) * weight for tree, weight in members)
             terms.append(couple(inner, features[factor], self.irrep_out.degree))
-        return [add_up(components) for components in zip(*terms, strict=True)]
-
-
-def _weighted_sum(members: Sequence[tuple[Components, Array]]) -> list[Array]:
-    weighted = [[weight * x for x in components] for components, weight in members]
-    return [add_up(components) for components in zip(*weighted, strict=True)]
+        return add_up(terms)
 
 
 def _by_last_factor(
@@ -182,8 +171,17 @@ def _random_points(irreps: Sequence[Irrep], count: int) -> dict[Irrep, np.ndarra
 
 
 def _values(tree: Tree, points: Mapping[Irrep, np.ndarray]) -> np.ndarray:
-    features = {irrep: list(values) for irrep, values in points.items()}
-    return np.stack(tree.evaluate(features, {}), axis=1).ravel()
+    """Components at random points, flattened."""
+    return _at_points(tree, points).T.ravel()
+
+
+def _at_points(tree: Tree, points: Mapping[Irrep, np.ndarray]) -> np.ndarray:
+    if tree.inner is None or tree.factor is None:
+        return points[tree.irrep]
+    degrees = (tree.inner.irrep.degree, tree.factor.degree, tree.irrep.degree)
+    inner = _at_points(tree.inner, points)
+    outer = inner[:, None] * points[tree.factor][None]
+    return np.tensordot(clebsch_gordan(*degrees), outer, axes=([0, 1], [0, 1]))
 
 
 @cache

@@ -19,6 +19,7 @@ from mlip_core.models.blocks import (
     MultiLayerPerceptron,
     RadialEmbeddingBlock,
     mix_by_species,
+    select_by_species,
 )
 from mlip_core.models.equivariant.coupling import unstack
 from mlip_core.models.equivariant.irreps import SCALAR, Irrep, natural, parse_irreps
@@ -33,6 +34,7 @@ from mlip_core.models.equivariant.symmetric_contraction import (
     Memo,
     contraction,
 )
+from mlip_core.models.initializers import normal
 from mlip_core.models.mace.config import MaceConfig
 from mlip_core.models.mlip_network import MLIPNetwork
 from mlip_core.models.neighbors import pairs_to_edges
@@ -129,8 +131,9 @@ class MaceBlock(nn.Module):
     ) -> "SpeciesPairs | None":
         if self.config.species_embedding_dim is None:
             return None
+        dim = self.config.species_embedding_dim
         embed = nn.Embed(
-            self.num_species, self.config.species_embedding_dim, name="species_embedding"
+            self.num_species, dim, embedding_init=normal(dim**-0.5), name="species_embedding"
         )
         sending, receiving = node_species[senders], node_species[receivers]
         n_pairs = self.num_species**2
@@ -294,10 +297,9 @@ class EquivariantProductBasisBlock(nn.Module):
         n_channels = self.config.num_channels
         n_gates = len(self.irreps_out) * n_channels
         shape = (self.num_species, n_channels, n_gates)
-        init = nn.initializers.normal(n_channels**-0.5)
+        init = normal(n_channels**-0.5)
         weights = self.param("species_wise_gate_weights", init, shape)
-        bias_init = nn.initializers.normal(0.01)
-        bias = self.param("species_wise_gate_bias", bias_init, (self.num_species, n_gates))
+        bias = self.param("species_wise_gate_bias", normal(0.01), (self.num_species, n_gates))
         gates = mix_by_species(products[SCALAR], weights.swapaxes(0, 1), node_species)
         gates = gates + bias[node_species]
         own_gates = lax.split(gates, [n_channels] * len(self.irreps_out), axis=2)
@@ -323,12 +325,11 @@ class SymmetricContraction(nn.Module):
         }
         n_channels = next(iter(features.values())).shape[2]
         weights = iter(self._weights(contractions, n_channels, node_species))
-        components = {irrep: unstack(x, axis=0) for irrep, x in features.items()}
         memo: Memo = {}
         products = {}
         for irrep, contract in contractions.items():
             own = [[next(weights) for _ in trees] for trees in contract.trees]
-            products[irrep] = jnp.stack(contract(components, own, memo))
+            products[irrep] = contract(features, own, memo)
         return products
 
     def _weights(
@@ -343,12 +344,12 @@ class SymmetricContraction(nn.Module):
             ],
             axis=1,
         )
-        return unstack(by_species[node_species], axis=1)
+        return unstack(select_by_species(by_species, node_species), axis=0)
 
     def _weights_of_trees(self, name: str, transform: np.ndarray, n_channels: int) -> Array:
         """``[num_species, n_trees, n_channels]``."""
         n_weights, _ = transform.shape
-        init = nn.initializers.normal(n_weights**-0.5)
+        init = normal(n_weights**-0.5)
         weight = self.param(name, init, (self.num_species, n_weights, n_channels))
         return jnp.einsum("swc,wt->stc", weight, jnp.asarray(transform, weight.dtype))
 

@@ -36,8 +36,35 @@ def test_couple_is_the_contraction_with_the_tensor(degree_1, degree_2, degree_ou
     table = clebsch_gordan(degree_1, degree_2, degree_out)
     expected = np.einsum("in,jn,ijm->mn", a, b, table)
     np.testing.assert_allclose(couple(a, b, degree_out), expected, atol=1e-13)
-    by_products = couple_products(a[:, None] * b[None], degree_out)
+    products = (a[:, None] * b[None]).reshape(-1, 6)
+    by_products = couple_products(products, degree_1, degree_2, degree_out)
     np.testing.assert_allclose(by_products, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize(("degree_1", "degree_2", "degree_out"), [(1, 2, 2), (2, 2, 0), (0, 2, 2)])
+def test_derivatives_of_couplings(degree_1, degree_2, degree_out):
+    table = clebsch_gordan(degree_1, degree_2, degree_out)
+    factors = [jnp.asarray(RNG.normal(size=(2 * degree + 1, 4))) for degree in (degree_1, degree_2)]
+    weights = RNG.normal(size=(2 * degree_out + 1, 4))
+
+    def third_derivative(couple_two):
+        """Of a function that is cubic in the result, through every transpose."""
+
+        def first(a, b):
+            value = lambda a, b: jnp.sum(weights * couple_two(a, b) ** 3)  # noqa: E731
+            return sum(jnp.sum(g**2) for g in jax.grad(value, (0, 1))(a, b))
+
+        return jax.grad(first, (0, 1))(*factors)
+
+    expected = third_derivative(lambda a, b: jnp.einsum("in,jn,ijm->mn", a, b, table))
+    for other in (
+        lambda a, b: couple(a, b, degree_out),
+        lambda a, b: couple_products(
+            (a[:, None] * b[None]).reshape(-1, 4), degree_1, degree_2, degree_out
+        ),
+    ):
+        for ours, theirs in zip(third_derivative(other), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(("degree", "degree_out"), [(1, 0), (1, 2), (2, 2), (2, 4), (3, 2), (3, 6)])
@@ -45,11 +72,18 @@ def test_couple_square(degree, degree_out):
     a = RNG.normal(size=(2 * degree + 1, 6))
     np.testing.assert_allclose(couple_square(a, degree_out), couple(a, a, degree_out), atol=1e-13)
 
+    def curvature(square):
+        first = lambda a: jnp.sum(jax.grad(lambda a: jnp.sum(square(a) ** 3))(a) ** 2)  # noqa: E731
+        return jax.grad(first)(jnp.asarray(a))
+
+    ours = curvature(lambda a: couple_square(a, degree_out))
+    np.testing.assert_allclose(ours, curvature(lambda a: couple(a, a, degree_out)), rtol=1e-10)
+
 
 def test_spherical_harmonics_are_those_of_e3nn():
     vectors = RNG.normal(size=(3, 20))
     unit = vectors / np.linalg.norm(vectors, axis=0)
-    ours = np.concatenate([np.stack(components) for components in spherical_harmonics(5, unit)])
+    ours = np.concatenate(spherical_harmonics(5, jnp.asarray(unit)))
     irreps = e3nn_jax.Irreps.spherical_harmonics(5)
     inputs = e3nn_jax.IrrepsArray("1o", unit.T)
     theirs = e3nn_jax.spherical_harmonics(irreps, inputs, True, "component").array

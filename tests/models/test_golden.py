@@ -1,4 +1,4 @@
-"""MACE gives the numbers of the library whose file format it shares."""
+"""Each network gives the numbers of the library whose file format it shares."""
 
 import json
 import sys
@@ -12,28 +12,46 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from mlip_core.data import ChemicalSystem, DatasetInfo
 from mlip_core.data.helpers import create_graph_from_chemical_system
-from mlip_core.models import ForceField, Mace
+from mlip_core.models import ForceField, ForceFieldPredictor
+from mlip_core.models.registry import network_class
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 sys.path.insert(0, str(GOLDEN))
 
 import structures as golden_inputs  # noqa: E402
 
-# The other library computes the norm of the radial basis in float32, whatever the model's dtype.
-COARSE = {"given_scales": 1e-6}
-CASES = json.loads((GOLDEN / "mace.json").read_text())
-NOT_YET = {"gate_nodes", "species_embedding"}
+CASES = {
+    architecture: json.loads((GOLDEN / f"{architecture}.json").read_text())
+    for architecture in golden_inputs.OPTIONS
+    if (GOLDEN / f"{architecture}.json").exists()
+}
 
 
-def force_field(case: dict, dtype: type) -> ForceField:
+def all_cases() -> list:
+    return [
+        pytest.param(
+            architecture,
+            name,
+            id=f"{architecture}-{name}",
+            marks=() if name in golden_inputs.QUICK[architecture] else pytest.mark.slow,
+        )
+        for architecture, cases in CASES.items()
+        for name in sorted(cases)
+    ]
+
+
+def force_field(architecture: str, case: dict, dtype: type) -> ForceField:
+    network = network_class(architecture)
     dataset_info = DatasetInfo(**golden_inputs.DATASET_INFO)
-    network = Mace(Mace.Config(**case["options"]), dataset_info)
-    initial = ForceField.from_mlip_network(network, predict_stress=True)
-    shapes = {name: leaf.shape for name, leaf in flatten_dict(initial.params, sep="/").items()}
+    predictor = ForceFieldPredictor(
+        network(network.Config(**case["options"]), dataset_info), predict_stress=True
+    )
+    expected = ForceField.shapes_of(predictor)
+    shapes = {name: leaf.shape for name, leaf in flatten_dict(expected, sep="/").items()}
     assert shapes == {name: tuple(shape) for name, shape in case["shapes"].items()}
-    filled = golden_inputs.filled_like(shapes)
+    filled = golden_inputs.filled_like(shapes, golden_inputs.PARAMETER_SCALE[architecture])
     params = unflatten_dict({name: jnp.asarray(x, dtype) for name, x in filled.items()}, sep="/")
-    return ForceField(initial.predictor, params)
+    return ForceField(predictor, params)
 
 
 def graph(structure: dict, dtype: type):
@@ -52,20 +70,13 @@ def graph(structure: dict, dtype: type):
     )
 
 
-QUICK = {"l_max_2", "l_max_1_correlation_2", "given_scales"}
-NAMES = [
-    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-    for name in sorted(set(CASES) - NOT_YET)
-]
-
-
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
-@pytest.mark.parametrize("name", NAMES)
-def test_values(name, dtype, tolerance):
-    case = CASES[name]
+@pytest.mark.parametrize(("architecture", "name"), all_cases())
+def test_values(architecture, name, dtype, tolerance):
+    case = CASES[architecture][name]
+    tolerance = max(tolerance, golden_inputs.COARSE[architecture].get(name, 0.0))
     with jax.enable_x64(dtype is np.float64):
-        model = force_field(case, dtype)
-        tolerance = max(tolerance, COARSE.get(name, 0.0))
+        model = force_field(architecture, case, dtype)
         for structure_name, structure in golden_inputs.structures().items():
             prediction = model(graph(structure, dtype))
             expected = case["values"][structure_name]
@@ -78,6 +89,14 @@ def test_values(name, dtype, tolerance):
                 volume = abs(np.linalg.det(structure["cell"]))
                 term = np.abs(expected["forces"]).max() * golden_inputs.CUTOFF_ANGSTROM / volume
                 assert_close(prediction.stress[0], expected["stress"], tolerance, scale=term)
+
+
+@pytest.mark.parametrize("architecture", sorted(CASES))
+def test_every_set_of_options_has_its_values(architecture):
+    options = {name: case["options"] for name, case in CASES[architecture].items()}
+    assert options == golden_inputs.OPTIONS[architecture]
+    assert golden_inputs.QUICK[architecture] <= set(options)
+    assert set(golden_inputs.COARSE[architecture]) <= set(options)
 
 
 def assert_close(actual, expected, tolerance, scale=0.0):
