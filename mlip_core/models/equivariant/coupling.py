@@ -18,21 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mlip_core.models.equivariant.clebsch_gordan import clebsch_gordan
+
 Array = Any
-
-
-@functools.cache
-def clebsch_gordan(degree_1: int, degree_2: int, degree_out: int) -> np.ndarray:
-    """Real Clebsch-Gordan tensor ``[2 l1 + 1, 2 l2 + 1, 2 l_out + 1]``.
-
-    Normalised by component: inputs of unit variance give outputs of unit variance.
-    """
-    import e3nn_jax  # here, because only who traces a network needs it and it is slow to import
-
-    tensor = np.asarray(e3nn_jax.clebsch_gordan(degree_1, degree_2, degree_out), np.float64)
-    tensor = tensor * np.sqrt(2 * degree_out + 1)
-    tensor[np.abs(tensor) < 1e-12] = 0.0
-    return tensor
 
 
 class Coupling(NamedTuple):
@@ -97,6 +85,12 @@ def couple_products(products: Array, degree_1: int, degree_2: int, degree_out: i
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _couple(coupling: Coupling, a: Array, b: Array) -> Array:
+    return _evaluate(coupling, a, b)
+
+
+# Compiled as part of whatever calls it, but traced only once for each coupling and shape.
+@functools.partial(jax.jit, static_argnums=0)
+def _evaluate(coupling: Coupling, a: Array, b: Array) -> Array:
     if 1 in coupling.tensor.shape:
         return _couple_with_scalar(coupling.tensor, a, b)
     rows_a, rows_b = unstack(a, axis=0), unstack(b, axis=0)
@@ -134,10 +128,11 @@ def _grouped(matrix: np.ndarray) -> tuple[Group, ...]:
 
 
 def _signed_sum(a: Sequence[Array], b: Sequence[Array], terms: Sequence[Any]) -> Array:
+    # Functions of lax, because those of jnp check so much that they take most of the tracing time.
     (i, j, _), *others = terms
-    total = a[i] * b[j]
+    total = lax.mul(a[i], b[j])
     for i, j, is_positive in others:
-        total = total + a[i] * b[j] if is_positive else total - a[i] * b[j]
+        total = (lax.add if is_positive else lax.sub)(total, lax.mul(a[i], b[j]))
     return total
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from mlip_core.models.equivariant.coupling import clebsch_gordan, couple
+from mlip_core.models.equivariant.clebsch_gordan import clebsch_gordan
+from mlip_core.models.equivariant.coupling import couple
 
 Array = Any
 

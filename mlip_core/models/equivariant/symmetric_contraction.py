@@ -17,11 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from mlip_core.models.equivariant.coupling import add_up, clebsch_gordan, couple, couple_square
-from mlip_core.models.equivariant.irreps import Irrep, products
+from mlip_core.models.equivariant.clebsch_gordan import clebsch_gordan
+from mlip_core.models.equivariant.coupling import add_up, couple, couple_square
+from mlip_core.models.equivariant.irreps import Irrep, natural, products
 
 Array = Any
 _TOLERANCE = 1e-9
+# Up to this order the basis of all tensors in the file format is that of nested couplings.
+_LONGEST_CHAINS = 3
 
 
 @dataclass(frozen=True)
@@ -117,22 +120,93 @@ def contraction(
     """
     trees, transforms = [], []
     for order in range(1, correlation + 1):
-        basis = format_basis(irreps_in, irrep_out, order, is_symmetric)
-        reference = _Polynomials(irreps_in, basis)
+        if is_symmetric or order > _LONGEST_CHAINS:
+            reference = _polynomials_of_basis(irreps_in, irrep_out, order, is_symmetric)
+        else:
+            reference = _polynomials_of_chains(irreps_in, irrep_out, order)
         members = _independent_trees(irreps_in, order, irrep_out, reference.rank)
         trees.append(members)
         transforms.append(reference.in_terms_of(members))
     return Contraction(irrep_out, tuple(trees), tuple(transforms))
 
 
-def format_basis(
+@dataclass(frozen=True)
+class _Polynomials:
+    """The polynomials that the weights of the file format multiply, known at random points.
+
+    Attributes:
+        points: components of each irrep, ``[2 l + 1, n_points]``.
+        values: ``[n_weights, n_points * dim_out]``.
+    """
+
+    points: Mapping[Irrep, np.ndarray]
+    values: np.ndarray
+
+    @property
+    def rank(self) -> int:
+        """How many of them are linearly independent."""
+        return int(np.linalg.matrix_rank(self.values, rtol=_TOLERANCE))
+
+    def in_terms_of(self, trees: Sequence[Tree]) -> np.ndarray:
+        """The matrix ``[n_weights, n_trees]`` that writes each of them as a sum of ``trees``."""
+        values = np.stack([_values(tree, self.points) for tree in trees])
+        matrix, *_ = np.linalg.lstsq(values.T, self.values.T, rcond=None)
+        assert np.allclose(matrix.T @ values, self.values, atol=1e-9 * np.abs(self.values).max())
+        return matrix.T
+
+
+def _polynomials_of_chains(
+    irreps_in: tuple[Irrep, ...], irrep_out: Irrep, order: int
+) -> _Polynomials:
+    """One weight for each nested coupling of an order, whether or not others equal it."""
+    chains = sorted(_chains(irreps_in, irrep_out, order), key=_layout_order)
+    points = _random_points(irreps_in, 2 + 2 * len(chains) // irrep_out.dim)
+    return _Polynomials(points, np.stack([_values(chain, points) for chain in chains]))
+
+
+def _layout_order(chain: Tree) -> list[tuple[int, bool]]:
+    """By the irrep of the inner coupling, the last factor, and then the order of the inner one."""
+    if chain.inner is None or chain.factor is None:
+        return []
+    irreps = (chain.inner.irrep, chain.factor)
+    return [*map(_rank_of_irrep, irreps), *_layout_order(chain.inner)]
+
+
+def _chains(irreps_in: tuple[Irrep, ...], irrep_out: Irrep, order: int) -> list[Tree]:
+    """All nested couplings ``(((a b)_k c)_l ...)`` to an irrep."""
+    if order == 1:
+        return [Tree(irrep_out)] if irrep_out in irreps_in else []
+    return [
+        Tree(irrep_out, inner, factor)
+        for factor in irreps_in
+        for inner_irrep in products(irrep_out, factor)
+        for inner in _chains(irreps_in, inner_irrep, order - 1)
+    ]
+
+
+def _rank_of_irrep(irrep: Irrep) -> tuple[int, bool]:
+    return irrep.degree, irrep != natural(irrep.degree)
+
+
+def _polynomials_of_basis(
+    irreps_in: tuple[Irrep, ...], irrep_out: Irrep, order: int, is_symmetric: bool
+) -> _Polynomials:
+    """One weight for each tensor in a basis of ``e3nn``."""
+    basis = tensor_basis(irreps_in, irrep_out, order, is_symmetric)
+    n_weights, dim = basis.shape[-2:]
+    points = _random_points(irreps_in, 2 + 2 * n_weights // dim)
+    flat = np.concatenate([points[irrep] for irrep in irreps_in])
+    values = np.tensordot(flat.T, basis, axes=1)
+    for _ in range(basis.ndim - 3):
+        values = np.einsum("ni,ni...->n...", flat.T, values)
+    return _Polynomials(points, values.swapaxes(0, 1).reshape(n_weights, -1))
+
+
+def tensor_basis(
     irreps_in: tuple[Irrep, ...], irrep_out: Irrep, order: int, is_symmetric: bool
 ) -> np.ndarray:
-    """The dense basis that the parameter layout implies, ``[dim] * order + [n_weights, dim_out]``.
-
-    The layout is that of ``e3nn``: which tensors, in which order and of which norm.
-    """
-    import e3nn_jax  # here, because only who traces a network needs it and it is slow to import
+    """Orthogonal tensors, ``[dim] * order + [n_weights, dim_out]``: symmetric ones, or all."""
+    import e3nn_jax  # here, because the usual layout does not need it and it is slow to import
 
     irreps = e3nn_jax.Irreps("+".join(str(irrep) for irrep in irreps_in))
     keep = [e3nn_jax.Irrep(str(irrep_out))]
@@ -142,27 +216,6 @@ def format_basis(
         basis = e3nn_jax.reduced_tensor_product_basis([irreps] * order, keep_ir=keep)
     (tensor,) = basis.chunks
     return np.asarray(tensor, np.float64)
-
-
-class _Polynomials:
-    """The polynomials of a dense basis, known by their values at random points."""
-
-    def __init__(self, irreps_in: tuple[Irrep, ...], basis: np.ndarray) -> None:
-        n_weights, dim = basis.shape[-2:]
-        self.points = _random_points(irreps_in, 2 + 2 * n_weights // dim)
-        flat = np.concatenate([self.points[irrep] for irrep in irreps_in])
-        values = np.tensordot(flat.T, basis, axes=1)
-        for _ in range(basis.ndim - 3):
-            values = np.einsum("ni,ni...->n...", flat.T, values)
-        self.values = values.swapaxes(0, 1).reshape(n_weights, -1)
-        self.rank = int(np.linalg.matrix_rank(self.values, rtol=_TOLERANCE))
-
-    def in_terms_of(self, trees: Sequence[Tree]) -> np.ndarray:
-        """The matrix ``[n_weights, n_trees]`` that writes each of them as a sum of ``trees``."""
-        values = np.stack([_values(tree, self.points) for tree in trees])
-        matrix, *_ = np.linalg.lstsq(values.T, self.values.T, rcond=None)
-        assert np.allclose(matrix.T @ values, self.values, atol=1e-9 * np.abs(self.values).max())
-        return matrix.T
 
 
 def _random_points(irreps: Sequence[Irrep], count: int) -> dict[Irrep, np.ndarray]:

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mlip_core.models.equivariant.clebsch_gordan import clebsch_gordan
 from mlip_core.models.equivariant.coupling import (
-    clebsch_gordan,
     couple,
     couple_products,
     couple_square,
@@ -15,7 +15,7 @@ from mlip_core.models.equivariant.coupling import (
 from mlip_core.models.equivariant.irreps import Irrep, natural, parse_irreps, products
 from mlip_core.models.equivariant.message_passing import Edges, message_paths, pass_messages
 from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
-from mlip_core.models.equivariant.symmetric_contraction import contraction, format_basis
+from mlip_core.models.equivariant.symmetric_contraction import contraction, tensor_basis
 from mlip_core.typing import EdgeBlocks
 
 RNG = np.random.default_rng(5)
@@ -28,6 +28,13 @@ TRIPLES = [
 def _float64():
     with jax.enable_x64(True):
         yield
+
+
+@pytest.mark.parametrize(("degree_1", "degree_2", "degree_out"), TRIPLES)
+def test_coefficients_are_those_of_e3nn(degree_1, degree_2, degree_out):
+    theirs = e3nn_jax.clebsch_gordan(degree_1, degree_2, degree_out) * np.sqrt(2 * degree_out + 1)
+    ours = clebsch_gordan(degree_1, degree_2, degree_out)
+    np.testing.assert_allclose(ours, theirs, atol=1e-13)
 
 
 @pytest.mark.parametrize(("degree_1", "degree_2", "degree_out"), TRIPLES)
@@ -92,7 +99,8 @@ def test_spherical_harmonics_are_those_of_e3nn():
 
 @pytest.mark.parametrize("is_symmetric", [False, True])
 @pytest.mark.parametrize(
-    ("l_max", "degree_out", "correlation"), [(1, 0, 4), (1, 1, 3), (2, 0, 3), (2, 2, 3), (3, 1, 3)]
+    ("l_max", "degree_out", "correlation"),
+    [(1, 0, 4), (1, 1, 4), (2, 0, 3), (2, 2, 3), (3, 0, 3), (3, 1, 3)],
 )
 def test_contraction_is_that_of_the_dense_bases(l_max, degree_out, correlation, is_symmetric):
     irreps = tuple(natural(degree) for degree in range(l_max + 1))
@@ -102,7 +110,7 @@ def test_contraction_is_that_of_the_dense_bases(l_max, degree_out, correlation, 
     flat = np.concatenate(list(features.values()))
     expected, tree_weights = 0.0, []
     for order, transform in enumerate(contract.transforms, start=1):
-        basis = format_basis(irreps, irrep_out, order, is_symmetric)
+        basis = tensor_basis(irreps, irrep_out, order, is_symmetric)
         weights = RNG.normal(size=basis.shape[-2])
         product = np.einsum("...wm,w->...m", basis, weights)[..., None]
         for _ in range(order):
