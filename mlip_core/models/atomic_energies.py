@@ -1,6 +1,10 @@
 """The energies of free atoms that a model adds to what its network predicts."""
 
+from typing import Literal
+
 from mlip_core.data.dataset_info import DatasetInfo
+
+AtomicEnergies = Literal["average", "zero"] | dict[int, float] | None
 
 
 def get_atomic_energies(
@@ -30,5 +34,8 @@ def get_atomic_energies(
         energies = atomic_energies_input
     missing = [element for element in elements if element not in energies]
     if missing:
-        raise ValueError(f"atomic_energies: no energy for atomic numbers {missing}")
+        raise ValueError(
+            f"atomic_energies: no energy for atomic numbers {missing}, which the dataset has: "
+            "add them, or leave the key out for the energies of the dataset"
+        )
     return tuple(float(energies[element]) for element in elements)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -22,7 +23,29 @@ Features = dict[Irrep, Array]
 Irreps = Sequence[tuple[int, Irrep]]
 
 _FEW_SPECIES = 8
+_CHANNELS_OF_GROUP = 16
 _STANDARD_NORMAL = normal(1.0)
+
+
+def in_groups_of_channels(function: Function, *arguments: Any) -> Any:
+    """``function(*arguments)`` for a few channels at a time, with little memory for derivatives.
+
+    What a group of channels computes is not kept for derivatives but computed again.
+
+    Args:
+        function: treats all channels alike and each on its own.
+        arguments: trees of arrays whose last axis is the channels; so is the result.
+    """
+
+    def split(x: Array) -> Array:
+        size = max(n for n in range(1, _CHANNELS_OF_GROUP + 1) if x.shape[-1] % n == 0)
+        return jnp.moveaxis(x.reshape(*x.shape[:-1], -1, size), -2, 0)
+
+    def join(x: Array) -> Array:
+        return jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1)
+
+    recomputed = jax.checkpoint(lambda group: function(*group))
+    return jax.tree.map(join, jax.lax.map(recomputed, jax.tree.map(split, arguments)))
 
 
 class LinearNodeEmbeddingBlock(nn.Module):

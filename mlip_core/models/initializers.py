@@ -26,12 +26,12 @@ class Initializer:
     """The distribution of ``mean + scale * x``; a flax initialiser.
 
     Attributes:
-        mean: mean value.
+        mean: mean value, or that of each entry of a vector.
         scale: zero for a constant.
         is_uniform: whether x is uniform between -1 and 1; otherwise it is standard normal.
     """
 
-    mean: float = 0.0
+    mean: float | tuple[float, ...] = 0.0
     scale: float = 0.0
     is_uniform: bool = False
 
@@ -41,13 +41,13 @@ class Initializer:
             x = jax.random.uniform(key, shape, dtype, minval=-1.0)
         else:
             x = jax.random.normal(key, shape, dtype)
-        return Drawn(self.mean + self.scale * x, self)
+        return Drawn(jnp.asarray(self.mean, dtype) + self.scale * x, self)
 
     def draw(self, seed: int, shape: Sequence[int]) -> np.ndarray:
         """Draw on the host, in float64."""
         rng = np.random.default_rng(seed)
         x = rng.uniform(-1.0, 1.0, shape) if self.is_uniform else rng.standard_normal(shape)
-        return self.mean + self.scale * x
+        return np.asarray(self.mean) + self.scale * x
 
 
 class Drawn(struct.PyTreeNode, nn.meta.AxisMetadata[Array]):
@@ -88,6 +88,11 @@ def xavier_uniform(num_in: int, num_out: int) -> Initializer:
     (2010), eq. 16.
     """
     return Initializer(scale=(6.0 / (num_in + num_out)) ** 0.5, is_uniform=True)
+
+
+def constant(values: np.ndarray) -> Initializer:
+    """Always the same vector."""
+    return Initializer(mean=tuple(values.tolist()))
 
 
 ZEROS = Initializer()

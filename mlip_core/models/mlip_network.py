@@ -50,3 +50,24 @@ class MLIPNetwork(nn.Module):
     def atomic_energies(self) -> tuple[float, ...]:
         """Energy of the free atom of each species, eV."""
         raise NotImplementedError
+
+
+def count_species(dataset_info: DatasetInfo, num_species: int | None) -> int:
+    """How many species a network has parameters for.
+
+    Args:
+        dataset_info: has the elements.
+        num_species: what the config asks for; ``None`` for the elements of the dataset.
+
+    Raises:
+        ValueError: if the dataset has more elements.
+    """
+    elements = sorted(dataset_info.atomic_energies_map)
+    if num_species is None:
+        return len(elements)
+    if num_species < len(elements):
+        raise ValueError(
+            f"num_species ({num_species}) is less than the number of elements of the dataset, "
+            f"{len(elements)} (atomic numbers {elements}): raise it or leave it out"
+        )
+    return num_species

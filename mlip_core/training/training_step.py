@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import jraph
 import optax
+from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 
 from mlip_core.training.ema import EMAParameterTransformation
@@ -110,8 +111,8 @@ def _all_finite(metrics: Metrics) -> jax.Array:
 
 def _norms(gradients: Any, updates: Any) -> Metrics:
     return {
-        "gradient_norm": optax.tree.norm(gradients),
-        "param_update_norm": optax.tree.norm(updates),
+        "gradient_norm": jnp.linalg.norm(ravel_pytree(gradients)[0]),
+        "param_update_norm": jnp.linalg.norm(ravel_pytree(updates)[0]),
     }
 
 

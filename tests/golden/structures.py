@@ -159,6 +159,7 @@ NEQUIP_OPTIONS: dict[str, dict[str, Any]] = {
     "zero_atomic_energies": {
         "node_irreps": "4x0e + 3x1o",
         "l_max": 1,
+        "radial_net_n_hidden": 8,
         "atomic_energies": "zero",
         "avg_num_neighbors": 3.0,
     },
@@ -168,7 +169,7 @@ VISNET_OPTIONS: dict[str, dict[str, Any]] = {
     "l_max_1": {"num_channels": 8, "num_layers": 2, "num_heads": 2, "l_max": 1},
     "one_layer": {"num_channels": 6, "num_layers": 1, "num_heads": 3, "num_rbf": 7},
     "three_layers_one_head": {"num_channels": 5, "num_layers": 3, "num_heads": 1},
-    "rms": {"num_channels": 6, "num_layers": 2, "num_heads": 2, "vecnorm_type": "rms"},
+    "rms": {"num_channels": 8, "num_layers": 3, "num_heads": 4, "vecnorm_type": "rms"},
     "rms_l_max_1": {
         "num_channels": 6,
         "num_layers": 3,
@@ -221,13 +222,7 @@ VISNET_OPTIONS: dict[str, dict[str, Any]] = {
         "num_heads": 2,
         "atomic_energies": "zero",
     },
-    "given_atomic_energies_more_species": {
-        "num_channels": 4,
-        "num_layers": 2,
-        "num_heads": 2,
-        "atomic_energies": {"1": -1.5, "6": 2.25, "8": 0.5},
-        "num_species": 5,
-    },
+    "more_species": {"num_channels": 4, "num_layers": 2, "num_heads": 2, "num_species": 5},
 }
 OPTIONS = {"mace": MACE_OPTIONS, "nequip": NEQUIP_OPTIONS, "visnet": VISNET_OPTIONS}
 # Standard deviation of the parameters: where a network does not normalise by the number of inputs,
@@ -235,7 +230,7 @@ OPTIONS = {"mace": MACE_OPTIONS, "nequip": NEQUIP_OPTIONS, "visnet": VISNET_OPTI
 PARAMETER_SCALE = {"mace": 1.0, "nequip": 1.0, "visnet": 0.4}
 # What every run of the tests compares; the rest are slow tests.
 QUICK: dict[str, set[str]] = {
-    "mace": {"l_max_2", "l_max_1_correlation_2", "given_scales"},
+    "mace": {"l_max_2", "everything", "given_scales"},
     "nequip": {"pseudoscalars", "natural_parities", "repeated"},
     "visnet": {"l_max_1", "rms", "trainable_rbf"},
 }

@@ -29,15 +29,13 @@ class TestNequipWithPseudotensors(PhysicsChecks):
 
 
 @pytest.mark.slow
-class TestNequipWithSigmoid(PhysicsChecks):
-    """A radial MLP that is not zero where its input is."""
-
+class TestNequipWithAllDegrees(PhysicsChecks):
     @staticmethod
     def network():
         config = Nequip.Config(
             node_irreps="3x1o + 4x0e + 2x2e + 2x3o",
             l_max=3,
-            radial_net_nonlinearity="sigmoid",
+            radial_net_nonlinearity="tanh",
             radial_envelope="soft_envelope",
             radial_net_n_hidden=16,
         )

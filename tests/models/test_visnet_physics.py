@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ase import Atoms
 from scipy.spatial.transform import Rotation
 
 from mlip_core.models import ForceField, Visnet
@@ -50,6 +51,19 @@ def test_nothing_but_the_offset_breaks_rotational_invariance(monkeypatch):
         initial = ForceField.from_mlip_network(TestVisnet.network(), predict_stress=True)
         params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), initial.params)
         check_rotation(_Predict(ForceField(initial.predictor, params)), tolerance=1e-11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("vecnorm_type", ["none", "rms", "max_min"])
+def test_gradients_are_finite_in_float32_where_vectors_vanish(vecnorm_type):
+    chain = Atoms("HCCO", positions=[[0, 0, 0], [0, 0, 1.1], [0, 0, 2.3], [0, 0, 3.5]])
+    isolated = Atoms("H", positions=[[50.0, 0.0, 0.0]])
+    symmetric = Atoms("HCH", positions=[[0, 0, -1.1], [0, 0, 0], [0, 0, 1.1]])
+    config = small(num_layers=3, vecnorm_type=vecnorm_type)
+    predict = _Predict(ForceField.from_mlip_network(Visnet(config, DATASET_INFO)))
+    for atoms in (chain, isolated, chain + isolated, symmetric):
+        for leaf in jax.tree.leaves(predict.gradient_of_squared_forces(atoms)):
+            assert np.isfinite(leaf).all()
 
 
 def check_rotation(predict, tolerance):

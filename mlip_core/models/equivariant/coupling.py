@@ -181,8 +181,8 @@ _transform.defvjp(
 
 def _multiply(matrix: np.ndarray, x: Array) -> Array:
     """``matrix @ x`` along the first axis of ``x``, in full precision on every backend."""
-    matrix = jnp.asarray(np.ascontiguousarray(matrix), x.dtype)
-    return jnp.tensordot(matrix, x, axes=1, precision=lax.Precision.HIGHEST)
+    coefficients = jnp.asarray(np.ascontiguousarray(matrix), x.dtype)
+    return jnp.tensordot(coefficients, x, axes=1, precision=lax.Precision.HIGHEST)
 
 
 def unstack(x: Array, axis: int) -> list[Array]:

@@ -14,7 +14,7 @@ from jax import lax
 
 from mlip_core.models.batched_product import multiply_each
 from mlip_core.models.edge_geometry import edge_geometry
-from mlip_core.models.equivariant.coupling import couple_products, unstack
+from mlip_core.models.equivariant.coupling import add_up, couple_products, unstack
 from mlip_core.models.equivariant.irreps import Irrep, natural, products
 from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
 from mlip_core.models.neighbors import mean_over_pairs, pairs_to_edges, sum_runs, take_senders
@@ -75,7 +75,7 @@ def embed_edges(
     """
     geometry = edge_geometry(vectors, cutoff)
     lengths, is_within = geometry.lengths, geometry.is_within
-    if blocks is not None and blocks.pairs is not None:
+    if blocks is not None and blocks.pair_edges is not None:
         is_real = blocks.pair_edges < len(lengths)
         lengths = jnp.where(is_real, mean_over_pairs(lengths, blocks), 2 * cutoff)
         is_within = lengths < cutoff
@@ -140,17 +140,40 @@ def pass_messages(
     widths = [features[path.irrep_in].shape[2] for path in paths]
     weights = dict(zip(paths, lax.split(radial_weights, widths, axis=1), strict=True))
     coupled: dict[Path, Array] = {}
-    for degree in sorted({path.degree for path in paths}):
-        members = [path for path in paths if path.degree == degree]
-        columns = [weights[path] * x for path in members for x in gathered[path.irrep_in]]
-        sums = _sum_over_neighbours(edges, degree, jnp.concatenate(columns, axis=1), n_nodes)
-        sizes = [path.irrep_in.dim * features[path.irrep_in].shape[2] for path in members]
-        for path, own in zip(members, lax.split(sums, sizes, axis=2), strict=True):
-            coupled[path] = _couple_sums(own, path)
+    for degree in sorted({_degree_of_sum(path) for path in paths}):
+        members = [path for path in paths if _degree_of_sum(path) == degree]
+        columns = [
+            _columns(gathered[path.irrep_in], weights[path], edges, path) for path in members
+        ]
+        flat = jnp.concatenate([x for own in columns for x in own], axis=1)
+        sums = _sum_over_neighbours(edges, degree, flat, n_nodes)
+        sizes = [sum(x.shape[1] for x in own) for own in columns]
+        for path, own_sums in zip(members, lax.split(sums, sizes, axis=2), strict=True):
+            is_coupled = path.irrep_out.degree == 0
+            coupled[path] = own_sums if is_coupled else _couple_sums(own_sums, path)
     return {
         irrep: jnp.concatenate([coupled[path] for path in paths if path.irrep_out == irrep], axis=2)
         for irrep in dict.fromkeys(path.irrep_out for path in paths)
     }
+
+
+def _degree_of_sum(path: Path) -> int:
+    """Of the harmonics that products are summed with: none if they are coupled edge by edge."""
+    return 0 if path.irrep_out.degree == 0 else path.degree
+
+
+def _columns(features: Sequence[Array], weights: Array, edges: Edges, path: Path) -> list[Array]:
+    """What is summed over the neighbours for a path, arrays ``[n_edges, multiplicity]``.
+
+    The weighted components of the features; for scalar messages the weighted message itself,
+    which is less than all products of components.
+    """
+    if path.irrep_out.degree > 0 or path.degree == 0:
+        return [weights * x for x in features]
+    components = unstack(edges.harmonics[path.degree], axis=0)
+    products = zip(features, components, strict=True)
+    scalar = add_up(x * y[:, None] for x, y in products)
+    return [(2 * path.degree + 1) ** -0.5 * weights * scalar]
 
 
 def _couple_sums(sums: Array, path: Path) -> Array:

@@ -12,8 +12,11 @@ from pydantic import (
     model_validator,
 )
 
-from mlip_core.models.equivariant.irreps import parse_irreps
+from mlip_core.models.atomic_energies import AtomicEnergies
+from mlip_core.models.equivariant.irreps import SCALAR, Irrep, parse_irreps
 from mlip_core.models.options import Activation, RadialEnvelope
+
+_PSEUDOSCALAR = Irrep(0, -1)
 
 
 def _check_irreps(text: str) -> str:
@@ -33,10 +36,11 @@ class MaceConfig(BaseModel):
         l_max: highest degree of the spherical harmonics of the edges.
         node_symmetry: highest degree of the node features between layers; default ``l_max``.
         correlation: highest order of the products of a node's features; body order minus one.
-        readout_irreps: irreps of the layers of the readout MLP of the last layer.
+        readout_irreps: irreps of the hidden layer of the readout MLP of the last layer, and "0e".
         num_readout_heads: number of readouts whose energies are added up.
         num_bessel: number of radial basis functions.
-        activation: activation of the MLPs.
+        activation: activation of the MLPs. All are zero at zero but "sigmoid", with which the
+            energy jumps where an atom crosses the cutoff.
         radial_envelope: envelope of the radial basis.
         symmetric_tensor_product_basis: whether the parameters belong to the basis of symmetric
             tensors (fewer) or to that of all tensors; the functions that can be learned are the
@@ -48,13 +52,14 @@ class MaceConfig(BaseModel):
             dataset.
         num_species: number of elements; default that of the dataset.
         include_pseudotensors: whether messages have irreps of both parities, not only
-            ``(-1)**l``; products of odd many may then become the node features.
+            ``(-1)**l``. The other library fails with ``True``.
         gate_nodes: whether the products of messages are multiplied by learned linear functions of
             their scalars.
         species_embedding_dim: if given, the weights of messages are multiplied by an MLP of
             embeddings of both species, of this dimension.
-        remat: whether the intermediate results of each layer are computed again for derivatives
-            instead of being kept: less memory, more time. Not part of the file format.
+        remat: whether intermediate results are computed again for derivatives, a few channels at
+            a time, instead of being kept: about half the memory of a training step on large
+            structures, more time. Parameters and results stay the same.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -70,7 +75,7 @@ class MaceConfig(BaseModel):
     activation: Activation = Activation.SILU
     radial_envelope: RadialEnvelope = RadialEnvelope.POLYNOMIAL
     symmetric_tensor_product_basis: bool = False
-    atomic_energies: str | dict[int, float] | None = None
+    atomic_energies: AtomicEnergies = None
     avg_num_neighbors: PositiveFloat | None = None
     avg_r_min: PositiveFloat | None = None
     num_species: PositiveInt | None = None
@@ -83,8 +88,20 @@ class MaceConfig(BaseModel):
     def _check(self) -> Self:
         if self.node_symmetry is not None and self.node_symmetry > self.l_max:
             raise ValueError(
-                f"node_symmetry ({self.node_symmetry}) is larger than l_max ({self.l_max})"
+                f"node_symmetry ({self.node_symmetry}) is larger than l_max ({self.l_max}): "
+                "lower it or raise l_max"
             )
-        if len(self.readout_irreps) != 2 or parse_irreps(self.readout_irreps[1]) != [(1, (0, 1))]:
-            raise ValueError("readout_irreps must be a hidden layer and '0e', e.g. ['16x0e', '0e']")
+        if not self._can_read_out():
+            raise ValueError(
+                f"readout_irreps {list(self.readout_irreps)}: must be the irreps of one hidden "
+                "layer that are not only pseudoscalars, and '0e', e.g. ['16x0e', '0e']"
+            )
         return self
+
+    def _can_read_out(self) -> bool:
+        layers = [parse_irreps(text) for text in self.readout_irreps]
+        return (
+            len(layers) == 2
+            and any(number > 0 and irrep != _PSEUDOSCALAR for number, irrep in layers[0])
+            and layers[1] == [(1, SCALAR)]
+        )

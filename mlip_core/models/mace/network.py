@@ -18,6 +18,7 @@ from mlip_core.models.blocks import (
     LinearNodeEmbeddingBlock,
     MultiLayerPerceptron,
     RadialEmbeddingBlock,
+    in_groups_of_channels,
     mix_by_species,
     select_by_species,
 )
@@ -36,7 +37,7 @@ from mlip_core.models.equivariant.symmetric_contraction import (
 )
 from mlip_core.models.initializers import normal
 from mlip_core.models.mace.config import MaceConfig
-from mlip_core.models.mlip_network import MLIPNetwork
+from mlip_core.models.mlip_network import MLIPNetwork, count_species
 from mlip_core.models.neighbors import pairs_to_edges
 from mlip_core.models.options import Activation, normalized_activation
 from mlip_core.models.radial_embedding import bessel_basis, parse_radial_envelope
@@ -65,7 +66,7 @@ class Mace(MLIPNetwork):
         block = MaceBlock(
             config=self.config,
             cutoff=self.dataset_info.cutoff_distance_angstrom,
-            num_species=self.config.num_species or len(self.dataset_info.atomic_energies_map),
+            num_species=count_species(self.dataset_info, self.config.num_species),
             avg_num_neighbors=(
                 self.config.avg_num_neighbors or self.dataset_info.avg_num_neighbors
             ),
@@ -260,8 +261,21 @@ class MessagePassingConvolution(nn.Module):
             factors = MultiLayerPerceptron(widths, activation, use_bias=True)(pairs.features)
             edges, weights = _by_edge(edges, weights)
             weights = weights * (factors if pairs.of_edge is None else factors[pairs.of_edge])
-        messages = pass_messages(features, edges, weights, paths)
-        return {irrep: x * self.avg_num_neighbors**-1 for irrep, x in messages.items()}
+        by_path = weights.reshape(-1, len(paths), self.config.num_channels)
+
+        def send(features: Features, by_path: Array) -> Features:
+            n_rows, _, n_channels = by_path.shape
+            messages = pass_messages(features, edges, by_path.reshape(n_rows, -1), paths)
+            return {irrep: x.reshape(*x.shape[:2], -1, n_channels) for irrep, x in messages.items()}
+
+        if self.config.remat:
+            messages = in_groups_of_channels(send, features, by_path)
+        else:
+            messages = send(features, by_path)
+        scale = self.avg_num_neighbors**-1
+        irreps_out = dict.fromkeys(path.irrep_out for path in paths)  # JAX sorts dictionaries
+        flat = ((irrep, messages[irrep]) for irrep in irreps_out)
+        return {irrep: scale * x.reshape(*x.shape[:2], -1) for irrep, x in flat}
 
 
 def _by_edge(edges: Edges, weights: Array) -> tuple[Edges, Array]:
@@ -287,6 +301,7 @@ class EquivariantProductBasisBlock(nn.Module):
             correlation=self.config.correlation,
             num_species=self.num_species,
             is_symmetric=self.config.symmetric_tensor_product_basis,
+            remat=self.config.remat,
         )(features, node_species)
         if self.config.gate_nodes:
             products = self._gated(products, node_species)
@@ -315,6 +330,7 @@ class SymmetricContraction(nn.Module):
     correlation: int
     num_species: int
     is_symmetric: bool
+    remat: bool = False
 
     @nn.compact
     def __call__(self, features: Features, node_species: Array) -> Features:
@@ -324,19 +340,24 @@ class SymmetricContraction(nn.Module):
             for irrep in self.irreps_out
         }
         n_channels = next(iter(features.values())).shape[2]
-        weights = iter(self._weights(contractions, n_channels, node_species))
-        memo: Memo = {}
-        products = {}
-        for irrep, contract in contractions.items():
-            own = [[next(weights) for _ in trees] for trees in contract.trees]
-            products[irrep] = contract(features, own, memo)
-        return products
+        weights = self._weights(contractions, n_channels)
 
-    def _weights(
-        self, contractions: dict[Irrep, Contraction], n_channels: int, node_species: Array
-    ) -> list[Array]:
-        """For each tree of each order of each contraction, ``[n_nodes, n_channels]``."""
-        by_species = jnp.concatenate(
+        def contract_all(features: Features, weights: Array) -> Features:
+            by_tree = iter(unstack(select_by_species(weights, node_species), axis=0))
+            memo: Memo = {}
+            products = {}
+            for irrep, contract in contractions.items():
+                own = [[next(by_tree) for _ in trees] for trees in contract.trees]
+                products[irrep] = contract(features, own, memo)
+            return products
+
+        if self.remat:
+            return in_groups_of_channels(contract_all, features, weights)
+        return contract_all(features, weights)
+
+    def _weights(self, contractions: dict[Irrep, Contraction], n_channels: int) -> Array:
+        """``[num_species, n_trees, n_channels]``, trees of all orders of all contractions."""
+        return jnp.concatenate(
             [
                 self._weights_of_trees(f"w{order}_{irrep}", transform, n_channels)
                 for irrep, contract in contractions.items()
@@ -344,7 +365,6 @@ class SymmetricContraction(nn.Module):
             ],
             axis=1,
         )
-        return unstack(select_by_species(by_species, node_species), axis=0)
 
     def _weights_of_trees(self, name: str, transform: np.ndarray, n_channels: int) -> Array:
         """``[num_species, n_trees, n_channels]``."""

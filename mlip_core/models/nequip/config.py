@@ -11,6 +11,7 @@ from pydantic import (
     PositiveInt,
 )
 
+from mlip_core.models.atomic_energies import AtomicEnergies
 from mlip_core.models.equivariant.irreps import SCALAR, parse_irreps
 from mlip_core.models.options import Activation, RadialEnvelope
 
@@ -39,7 +40,8 @@ class NequipConfig(BaseModel):
             ``"32x0e + 32x1o"``. Irreps that nothing couples to are left out.
         l_max: highest degree of the spherical harmonics of the edges.
         num_bessel: number of radial basis functions.
-        radial_net_nonlinearity: activation of the radial MLP.
+        radial_net_nonlinearity: activation of the radial MLP. All are zero at zero but "sigmoid",
+            with which the energy jumps where an atom crosses the cutoff.
         radial_net_n_hidden: width of the hidden layers of the radial MLP.
         radial_net_n_layers: number of hidden layers of the radial MLP.
         radial_envelope: envelope of the radial basis.
@@ -62,6 +64,6 @@ class NequipConfig(BaseModel):
     radial_net_n_layers: PositiveInt = 2
     radial_envelope: RadialEnvelope = RadialEnvelope.POLYNOMIAL
     scalar_mlp_std: PositiveFloat = 4.0
-    atomic_energies: str | dict[int, float] | None = None
+    atomic_energies: AtomicEnergies = None
     avg_num_neighbors: PositiveFloat | None = None
     num_species: PositiveInt | None = None

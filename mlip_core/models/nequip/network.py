@@ -20,7 +20,7 @@ from mlip_core.models.blocks import (
 from mlip_core.models.equivariant.irreps import SCALAR, Irrep, parse_irreps
 from mlip_core.models.equivariant.message_passing import Edges, embed_edges, pass_messages
 from mlip_core.models.initializers import normal
-from mlip_core.models.mlip_network import MLIPNetwork
+from mlip_core.models.mlip_network import MLIPNetwork, count_species
 from mlip_core.models.nequip.config import NequipConfig
 from mlip_core.models.nequip.layout import (
     IrrepsList,
@@ -63,7 +63,7 @@ class Nequip(MLIPNetwork):
         block = NequipBlock(
             config=self.config,
             cutoff=self.dataset_info.cutoff_distance_angstrom,
-            num_species=self.config.num_species or len(self.dataset_info.atomic_energies_map),
+            num_species=count_species(self.dataset_info, self.config.num_species),
             avg_num_neighbors=(
                 self.config.avg_num_neighbors or self.dataset_info.avg_num_neighbors
             ),

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from mlip_core.models.atomic_energies import AtomicEnergies
 from mlip_core.models.options import Activation, VecNormType
 
 
@@ -38,7 +39,7 @@ class VisnetConfig(BaseModel):
     activation: Activation = Activation.SILU
     attn_activation: Activation = Activation.SILU
     vecnorm_type: VecNormType = VecNormType.NONE
-    atomic_energies: str | dict[int, float] | None = None
+    atomic_energies: AtomicEnergies = None
     num_species: PositiveInt | None = None
 
     @model_validator(mode="after")

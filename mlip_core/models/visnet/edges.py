@@ -163,8 +163,10 @@ def make_edges(
     geometry = edge_geometry(vectors, cutoff)
     lengths = geometry.lengths
     if _has_pairs(blocks):
-        is_real = blocks.pair_edges < len(lengths)
-        lengths = jnp.where(is_real, mean_over_pairs(lengths, blocks), 2.0 * cutoff)
+        pair_edges: Array = blocks.pair_edges
+        lengths = jnp.where(
+            pair_edges < len(lengths), mean_over_pairs(lengths, blocks), 2.0 * cutoff
+        )
     return Edges(
         senders=senders,
         receivers=receivers,

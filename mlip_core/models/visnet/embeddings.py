@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from mlip_core.models.initializers import constant
 from mlip_core.models.visnet.edges import Edges
 from mlip_core.models.visnet.layers import Affine, Embedding
 
@@ -16,7 +17,7 @@ class ExpNormalBasis(nn.Module):
     """Gaussians of exp(-5 r / cutoff), times the cosine cutoff.
 
     Unke and Meuwly, PhysNet (2019), eq. 7, with the length in units of a fifth of the cutoff in
-    the exponent but in Å for the range of the centres, as in the code of ViSNet.
+    the exponent but in Å for the range of the centres, as the file format has it.
 
     Attributes:
         cutoff: Å.
@@ -31,16 +32,14 @@ class ExpNormalBasis(nn.Module):
     @nn.compact
     def __call__(self, edges: Edges) -> Array:
         """``[n_pairs, num_rbf]``, zero for pairs that do not count."""
-        means, betas = self._centres(), self._betas()
+        means, betas = (jnp.asarray(x, edges.lengths.dtype) for x in (self._means(), self._betas()))
         if self.trainable:
-            means = self.param("means", lambda _: jnp.asarray(means))
-            betas = self.param("betas", lambda _: jnp.asarray(betas))
-        else:
-            means, betas = (x.astype(edges.lengths.dtype) for x in (means, betas))
+            means = self.param("means", constant(self._means()), (self.num_rbf,))
+            betas = self.param("betas", constant(self._betas()), (self.num_rbf,))
         distances = jnp.exp(edges.lengths * (-5.0 / self.cutoff))[:, None] - means
         return jnp.exp(-betas * (distances * distances)) * edges.weights
 
-    def _centres(self) -> np.ndarray:
+    def _means(self) -> np.ndarray:
         return np.linspace(np.exp(-self.cutoff), 1.0, self.num_rbf)
 
     def _betas(self) -> np.ndarray:

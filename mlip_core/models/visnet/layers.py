@@ -5,6 +5,8 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from mlip_core.models.initializers import ONES, ZEROS, normal, xavier_uniform
+
 Array = Any
 
 
@@ -18,7 +20,7 @@ class Kernel(nn.Module):
     def __call__(self) -> Array:
         """``[num_in, num_out]``."""
         shape = (self.num_in, self.num_out)
-        return self.param("kernel", nn.initializers.xavier_uniform(), shape)
+        return self.param("kernel", xavier_uniform(*shape), shape)
 
 
 class Affine(nn.Module):
@@ -31,8 +33,8 @@ class Affine(nn.Module):
     def __call__(self) -> tuple[Array, Array]:
         """``[num_in, num_out]`` and ``[num_out]``."""
         shape = (self.num_in, self.num_out)
-        kernel = self.param("kernel", nn.initializers.xavier_uniform(), shape)
-        return kernel, self.param("bias", nn.initializers.zeros, (self.num_out,))
+        kernel = self.param("kernel", xavier_uniform(*shape), shape)
+        return kernel, self.param("bias", ZEROS, (self.num_out,))
 
 
 class Embedding(nn.Module):
@@ -45,7 +47,7 @@ class Embedding(nn.Module):
     def __call__(self) -> Array:
         """``[num_species, num_channels]``."""
         shape = (self.num_species, self.num_channels)
-        return self.param("embedding", nn.initializers.normal(self.num_channels**-0.5), shape)
+        return self.param("embedding", normal(self.num_channels**-0.5), shape)
 
 
 class LayerNorm(nn.Module):
@@ -54,8 +56,8 @@ class LayerNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """``[n, num_channels]``, same shape back."""
-        scale = self.param("scale", nn.initializers.ones, (x.shape[1],))
-        bias = self.param("bias", nn.initializers.zeros, (x.shape[1],))
+        scale = self.param("scale", ONES, (x.shape[1],))
+        bias = self.param("bias", ZEROS, (x.shape[1],))
         centered = x - jnp.mean(x, axis=1, keepdims=True)
         variance = jnp.mean(centered * centered, axis=1, keepdims=True)
         return centered * (variance + 1e-5) ** -0.5 * scale + bias

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import flax.linen as nn
 
 from mlip_core.models.atomic_energies import get_atomic_energies
-from mlip_core.models.mlip_network import MLIPNetwork
+from mlip_core.models.mlip_network import MLIPNetwork, count_species
 from mlip_core.models.visnet.config import VisnetConfig
 from mlip_core.models.visnet.edges import Edges, make_edges
 from mlip_core.models.visnet.embeddings import EdgeEmbedding, ExpNormalBasis, NeighborEmbedding
@@ -38,7 +38,7 @@ class Visnet(MLIPNetwork):
         block = VisnetBlock(
             config=self.config,
             cutoff=self.dataset_info.cutoff_distance_angstrom,
-            num_species=self.config.num_species or len(self.dataset_info.atomic_energies_map),
+            num_species=count_species(self.dataset_info, self.config.num_species),
         )
         scalars, vectors = block(edge_vectors, node_species, senders, receivers, blocks)
         energies = EquivariantScalar(self.config.activation)(scalars, vectors)
