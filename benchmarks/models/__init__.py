@@ -1,0 +1,1 @@
+"""Speed and memory of this project's models beside those of other libraries."""

@@ -1,0 +1,166 @@
+"""``python -m benchmarks.models``: measures, prints the tables, and writes them to a directory."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from benchmarks.models.cases import (
+    DATASETS,
+    LARGE_CELL,
+    Case,
+    scaling_cases,
+    standard_cases,
+    write_large_cell,
+)
+from benchmarks.models.machine import Peaks, describe, measure_peaks
+from benchmarks.models.measure import TASKS, Settings, choose, measure
+from benchmarks.models.participants import ENVIRONMENT_NAMES, ENVIRONMENTS
+from benchmarks.models.table import Results, comparison, failures, floors
+
+DATA_VARIABLE = "BENCHMARK_DATA"
+FLOOR_MEANS = "operations and bytes by XLA's count over the peaks; bytes at the rate of caches."
+
+
+def main() -> None:
+    """Measure speed and memory of our models and of their peers."""
+    arguments = _parse()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    cases = scaling_cases() if arguments.scaling else standard_cases()
+    wanted = [case for case in cases if _is_wanted(case, arguments.cases)]
+    peaks = measure_peaks(arguments.threads, arguments.realtime)
+    results: Results = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        large_cell = Path(scratch, DATASETS[LARGE_CELL].file)
+        write_large_cell(large_cell)
+        for case in wanted:
+            settings = _settings(arguments)
+            if case.dataset == LARGE_CELL:
+                settings = replace(settings, data=large_cell.parent)
+            results[case.name] = measure(case, choose(arguments.peers), arguments.tasks, settings)
+            _write(results, peaks, arguments)
+    sys.stdout.write(_report(results, peaks, arguments))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks/models", description=main.__doc__)
+    add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        default=os.environ.get(DATA_VARIABLE),
+        help=f"directory with acac/ and silicon/ (or {DATA_VARIABLE})",
+    )
+    add(
+        "--cases",
+        nargs="+",
+        default=["*"],
+        help="names with wildcards, e.g. '*-mace*'; default: all",
+    )
+    add("--scaling", action="store_true", help="other sizes instead of the standard cases")
+    add(
+        "--peers",
+        nargs="*",
+        default=list(ENVIRONMENT_NAMES),
+        choices=ENVIRONMENT_NAMES,
+        metavar="PEER",
+        help=f"default: {', '.join(ENVIRONMENT_NAMES)}",
+    )
+    add("--tasks", nargs="*", default=list(TASKS), choices=TASKS)
+    add("--rounds", type=int, default=5, help="how often participants take turns")
+    add("--seconds", type=float, default=2.0, help="about how long a turn lasts")
+    add("--first-steps", type=int, default=1, help="how often to time starts; 0: not at all")
+    add("--threads", type=int, default=2)
+    add(
+        "--realtime",
+        action="store_true",
+        help="put whoever's turn it is before other processes (needs the right to)",
+    )
+    add(
+        "--env",
+        action="append",
+        default=[],
+        metavar="PEER=DIRECTORY",
+        help="an environment to use instead of that made by 'make env'",
+    )
+    add("--out", type=Path, help="directory for results.json and results.md")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error(f"give --data or set {DATA_VARIABLE}")
+    return arguments
+
+
+def _is_wanted(case: Case, patterns: list[str]) -> bool:
+    return any(fnmatch(case.name, pattern) for pattern in patterns)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    named = (text.partition("=") for text in arguments.env)
+    return Settings(
+        data=arguments.data.resolve(),
+        caches=ENVIRONMENTS / "compiled",
+        environments={peer: Path(directory) for peer, _, directory in named},
+        threads=arguments.threads,
+        rounds=arguments.rounds,
+        seconds_per_turn=arguments.seconds,
+        realtime=arguments.realtime,
+        first_steps=arguments.first_steps,
+    )
+
+
+def _write(results: Results, peaks: Peaks, arguments: argparse.Namespace) -> None:
+    if arguments.out is None:
+        return
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    content = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": describe(),
+        "peaks": asdict(peaks),
+        "threads": arguments.threads,
+        "cases": {
+            case: {name: measured.to_json() for name, measured in participants.items()}
+            for case, participants in results.items()
+        },
+    }
+    (arguments.out / "results.json").write_text(json.dumps(content, indent=1) + "\n")
+    (arguments.out / "results.md").write_text(_report(results, peaks, arguments))
+
+
+def _report(results: Results, peaks: Peaks, arguments: argparse.Namespace) -> str:
+    machine = ", ".join(f"{name} {value}" for name, value in describe().items())
+    rates = (
+        f"{peaks.flops / 1e9:.0f} GFLOP/s, {peaks.cached_bytes / 1e9:.0f} GB/s from caches, "
+        f"{peaks.memory_bytes / 1e9:.0f} GB/s from memory"
+    )
+    parts = [
+        f"Machine: {machine}; {arguments.threads} threads, float32. Measured peaks: {rates}.",
+        f"Versions: {_versions(results)}.",
+        comparison(results),
+        f"Floor of our steps: {FLOOR_MEANS}",
+        floors(results, peaks),
+        failures(results),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _versions(results: Results) -> str:
+    found: dict[str, Any] = {}
+    for participants in results.values():
+        for name, measured in participants.items():
+            found.setdefault(name, {}).update(measured.description.get("versions", {}))
+    return "; ".join(
+        f"{name} ({', '.join(f'{library} {version}' for library, version in versions.items())})"
+        for name, versions in found.items()
+        if versions
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""This project's data path, training step and predictor, under the protocol of the benchmark."""
+
+import itertools
+from collections.abc import Iterator
+from functools import cached_property, partial
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import jraph
+import numpy as np
+
+from mlip_core.data import ExtxyzReader, GraphDatasetBuilder
+from mlip_core.models import ForceField
+from mlip_core.models.loss import MSELoss
+from mlip_core.models.registry import network_class
+from mlip_core.training import get_default_mlip_optimizer
+from mlip_core.training.ema import exponentially_moving_average
+from mlip_core.training.training_state import init_training_state
+from mlip_core.training.training_step import make_train_step
+
+EPOCH = np.int32(1)
+SINGLE = {"num_structures": 1, "batch_size": 1, "max_nodes": None, "max_edges": None}
+
+
+class Program:
+    """Data and model of a case."""
+
+    def __init__(self, case: dict[str, Any]) -> None:
+        self._case = case
+        batches, info = load(case)
+        self._batches = itertools.cycle(batches)
+
+        network = network_class(case["architecture"])
+        force_field = ForceField.from_mlip_network(
+            network(network.Config(**case["network"]), info), predict_stress=case["stress"]
+        )
+        loss = MSELoss(stress_weight_schedule=lambda _: 1.0 if case["stress"] else 0.0)
+        optimizer = get_default_mlip_optimizer()
+        ema = exponentially_moving_average(0.99)
+        self._params = force_field.params
+        self._state = init_training_state(force_field.params, optimizer, ema)
+        self._sums: Any = None
+        self._step = make_train_step(force_field.predictor, loss, optimizer, ema)
+        self._predict = jax.jit(force_field.predictor.apply)
+
+    @cached_property
+    def _singles(self) -> Iterator[Any]:
+        """The first structure by itself; made when asked for, as the start is timed."""
+        return itertools.cycle(load(self._case | SINGLE)[0])
+
+    def describe(self) -> dict[str, Any]:
+        """See ``protocol.Program``."""
+        return {
+            "versions": {name: version(name) for name in ("mlip-core", "jax", "jaxlib")},
+            "parameters": sum(leaf.size for leaf in jax.tree.leaves(self._params)),
+        }
+
+    def run(self, task: str) -> int:
+        """See ``protocol.Program``."""
+        batch = self._next(task)
+        if task == "train":
+            self._state, self._sums, is_finite = self._step(self._state, self._sums, batch, EPOCH)
+            jax.block_until_ready((self._state, self._sums, is_finite))
+        else:
+            jax.block_until_ready(self._predict(self._params, batch))
+        return int(np.sum(jraph.get_graph_padding_mask(batch)))
+
+    def cost(self, task: str) -> dict[str, float]:
+        """See ``protocol.Program``."""
+        batch = self._next(task)
+        if task == "train":
+            step = jax.jit(partial(self._step, epoch=EPOCH))
+            lowered = step.lower(self._state, self._sums, batch)
+        else:
+            lowered = self._predict.lower(self._params, batch)
+        counts = lowered.compile().cost_analysis()
+        if counts is None:
+            return {}
+        return {"flops": counts["flops"], "bytes": counts["bytes accessed"]}
+
+    def _next(self, task: str) -> Any:
+        return next(self._singles if task == "single" else self._batches)
+
+
+def load(case: dict[str, Any]) -> tuple[list[jraph.GraphsTuple], Any]:
+    """The batches of one epoch, on the device, and the statistics of the dataset."""
+    reader = ExtxyzReader(
+        ExtxyzReader.Config(
+            train_dataset_paths=case["file"], train_num_to_load=case["num_structures"]
+        )
+    )
+    config = GraphDatasetBuilder.Config(
+        graph_cutoff_angstrom=case["cutoff"], batch_size=case["batch_size"]
+    )
+    builder = GraphDatasetBuilder(reader, config)
+    builder.prepare_datasets()
+    train = builder.get_splits()[0]
+    return jax.device_put(list(train)), builder.dataset_info
