@@ -7,6 +7,7 @@ prepared by ``mace.tools.compile`` under ``torch.compile``.
 import itertools
 import logging
 import os
+from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
@@ -63,7 +64,7 @@ class Program:
             "parameters": tools.count_parameters(self._model),
         }
 
-    def run(self, task: str) -> int:
+    def run(self, task: str) -> Callable[[], int]:
         """See ``protocol.Program``."""
         batch = next(self._singles if task == "single" else self._batches)
         is_compiled = self._case["variant"] == "compile"
@@ -85,7 +86,7 @@ class Program:
             )
         else:
             self._model(batch.to_dict(), training=is_compiled, compute_stress=self._case["stress"])
-        return int(batch.num_graphs)
+        return lambda: int(batch.num_graphs)
 
     def cost(self, task: str) -> dict[str, float]:
         """See ``protocol.Program``; there is no compiler that counts."""

@@ -1,7 +1,7 @@
 """mlip 0.1: its own data path, training step and evaluation."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -58,7 +58,7 @@ class Program:
             "parameters": sum(leaf.size for leaf in jax.tree.leaves(self._params)),
         }
 
-    def run(self, task: str) -> int:
+    def run(self, task: str) -> Callable[[], int]:
         """See ``protocol.Program``."""
         if task == "train":
             stack, batch = next(self._training)
@@ -67,7 +67,7 @@ class Program:
         else:
             batch = next(self._batches if task == "evaluate" else self._singles)
             jax.block_until_ready(self._predict(self._params, batch))
-        return int(np.sum(jraph.get_graph_padding_mask(batch)))
+        return lambda: int(np.sum(jraph.get_graph_padding_mask(batch)))
 
     def cost(self, task: str) -> dict[str, float]:
         """See ``protocol.Program``; counted for predictions only, the step compiles by itself."""

@@ -5,6 +5,7 @@ Variants: "eager" and "compile", the values of ``compile_mode`` that nequip offe
 
 import itertools
 import logging
+from collections.abc import Callable
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -46,7 +47,7 @@ class Program:
             "parameters": sum(parameter.numel() for parameter in self._parameters),
         }
 
-    def run(self, task: str) -> int:
+    def run(self, task: str) -> Callable[[], int]:
         """See ``protocol.Program``."""
         # The module writes into what it is given.
         batch = dict(next(self._singles if task == "single" else self._batches))
@@ -54,7 +55,7 @@ class Program:
             self._train(batch)
         else:
             self._module(batch)
-        return int(batch[AtomicDataDict.NUM_NODES_KEY].numel())
+        return lambda: int(batch[AtomicDataDict.NUM_NODES_KEY].numel())
 
     def _train(self, batch: Structure) -> None:
         """What Lightning's Trainer does in a step."""
