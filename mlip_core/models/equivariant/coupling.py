@@ -1,11 +1,12 @@
-"""Clebsch-Gordan coupling of features, as few large operations.
+"""Clebsch-Gordan coupling of features.
 
-A feature of degree l is an array ``[2 l + 1, ...]``, components outermost. A coupling is the outer
-product of the components, one fused loop, and a product with a small constant matrix. Its
-derivatives by either factor are couplings with the same coefficients in another order, and are
-declared so: a program that differentiates it any number of times consists of these two operations
-in the memory layout that is fast, with no transposed copies. (Forward-mode differentiation is not
-declared.)
+A feature of degree l is an array ``[2 l + 1, ...]``, components outermost. Most coefficients are
+zero and the others take few values, so a coupling is written out over the others only, terms of
+equal coefficient together, and compiled to one loop without intermediate arrays. Its derivatives by
+either factor are couplings with the same coefficients in another order, and are declared so: a
+program that differentiates it any number of times consists of such loops and of nothing else, where
+the derivatives of the single terms would be many times as many instructions. (Forward-mode
+differentiation is not declared.)
 """
 
 import functools
