@@ -340,7 +340,7 @@ def _facts(run: RunResults) -> Iterator[Fact]:
 def _model_facts(config: Mapping[str, Any]) -> Iterator[Fact]:
     if model := config.get("model"):
         sizes = [f"{text} {model[key]}" for key, text in _MODEL_SIZES.items() if key in model]
-        yield Fact("Model", f"{str(model.get('architecture', '')).upper()} with {', '.join(sizes)}")
+        yield Fact("Model", ", ".join([str(model["architecture"]), *sizes]))
     if loss := config.get("loss"):
         weights = [
             f"{name} {_weight(loss[f'{name}_weight'])}" for name in ("energy", "forces", "stress")
@@ -351,6 +351,8 @@ def _model_facts(config: Mapping[str, Any]) -> Iterator[Fact]:
 _MODEL_SIZES = {
     "num_layers": "layers",
     "num_channels": "channels",
+    "node_irreps": "node irreps",
+    "num_heads": "heads",
     "l_max": "l_max",
     "correlation": "correlation",
 }

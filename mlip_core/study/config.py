@@ -26,9 +26,9 @@ from mlip_core.data.frames import LabelKeys
 from mlip_core.data.helpers.atomic_energies import parse_atomic_energies
 from mlip_core.data.quality import QualityConfig
 from mlip_core.data.splits import SplitConfig
-from mlip_core.models.mace.config import MaceConfig
 from mlip_core.reference.config import ReferenceConfig
 from mlip_core.simulation.nve import NveConfig
+from mlip_core.study.model_config import AnyModelConfig, default_model
 from mlip_core.study.problems import describe_problems, nearest
 from mlip_core.training.optimizer_config import OptimizerConfig
 from mlip_core.training.training_loop_config import TrainingLoopConfig
@@ -139,19 +139,6 @@ class DatasetConfig(_Closed):
         return energies
 
 
-class ModelConfig(MaceConfig):
-    """The network: its architecture and hyperparameters."""
-
-    architecture: Literal["mace"] = Field(
-        default="mace", description="Which network; the other keys are its hyperparameters."
-    )
-
-    @property
-    def network(self) -> MaceConfig:
-        """The config of the network itself."""
-        return MaceConfig(**self.model_dump(exclude={"architecture"}))
-
-
 Weight = NonNegativeFloat | dict[NonNegativeInt, NonNegativeFloat]
 
 
@@ -189,7 +176,7 @@ class RunConfig(_Closed):
     """One training: a model on a dataset."""
 
     dataset: str = Field(description="Name of the dataset.")
-    model: ModelConfig = Field(default=ModelConfig(), description="The network.")
+    model: AnyModelConfig = Field(default=default_model(), description="The network.")
     predict_stress: bool = Field(
         default=False, description="Whether the model also predicts stress (periodic structures)."
     )

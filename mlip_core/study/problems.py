@@ -1,9 +1,9 @@
 """What is wrong with a config, line by line: which key, which value, what is allowed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,9 +22,9 @@ def describe_problems(
     """
     lines: dict[Path, list[str]] = {}
     for entry in error.errors(include_url=False):
-        path = _path_in(data, entry["loc"], missing=entry["type"] == "missing")
+        path = _path_in(data, entry, model)
         alternatives = lines.setdefault(path, [])
-        text = _describe(entry, path, model)
+        text = _describe(entry, path, model, data)
         if text not in alternatives:
             alternatives.append(text)
     return [
@@ -50,39 +50,79 @@ def nearest(word: object, allowed: Iterable[str]) -> str:
     return f", did you mean {by_lower_case[close[0]]!r}?" if close else ""
 
 
-def _path_in(data: Any, location: Sequence[str | int], missing: bool) -> Path:
-    """The part of an error's location that are keys of the data.
+def _path_in(data: Any, entry: Any, model: type[BaseModel]) -> Path:
+    """The key that an error is about: the part of its location that are keys of the data.
 
     Pydantic adds the names of a union's alternatives and a mark for keys.
     """
-    path: list[str | int] = []
-    for part in location[:-1] if missing else location:
-        if part in (data if isinstance(data, Mapping) else range(_length(data))):
-            data = data[part]
-            path.append(part)
-    return tuple(path) + ((location[-1],) if missing else ())
+    location = list(entry["loc"])
+    absent = [location.pop()] if entry["type"] == "missing" else []
+    path: Path = ()
+    for depth, part in enumerate(location, start=1):
+        # Only the last key can be one that the models do not have.
+        fields = list(_keys_at(model, path, data))
+        if _has(_value(data, path), part) and (
+            part in fields or not fields or depth == len(location)
+        ):
+            path += (part,)
+    if entry["type"] == "union_tag_invalid":
+        absent = [_discriminator(entry)]
+    return (*path, *absent)
 
 
-def _length(data: Any) -> int:
-    return len(data) if isinstance(data, list) else 0
+def _has(data: Any, key: str | int) -> bool:
+    if isinstance(data, list):
+        return key in range(len(data))
+    return isinstance(data, Mapping) and key in data
 
 
-def _describe(entry: Any, path: Path, model: type[BaseModel]) -> str:
+def _value(data: Any, path: Path) -> Any:
+    """What stands at a path, ``None`` if nothing does."""
+    for part in path:
+        data = data[part] if _has(data, part) else None
+    return data
+
+
+def _discriminator(entry: Any) -> str:
+    """The key that should say which alternative of a union is meant."""
+    return str(entry["ctx"]["discriminator"]).strip("'")
+
+
+def _describe(entry: Any, path: Path, model: type[BaseModel], data: Mapping[Any, Any]) -> str:
     value, message = entry["input"], entry["msg"]
     if entry["type"] == "extra_forbidden":
-        allowed = list(_keys_at(model, path[:-1]))
-        return f"unknown key{nearest(path[-1], allowed)} (allowed: {', '.join(allowed)})"
+        return _describe_unknown(path, model, data)
     if entry["type"] == "missing":
-        return f"missing{_description_at(model, path)}"
+        return f"missing{_description_at(model, path, data)}"
     if entry["loc"][-1:] == ("[key]",):
         return message.removeprefix("Value error, ")
+    if entry["type"] == "union_tag_invalid":
+        return _refuse_word(value[_discriminator(entry)], entry["ctx"]["expected_tags"])
     if entry["type"] in ("literal_error", "enum"):
-        words = entry["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return f"{value!r} is not allowed{nearest(value, words)} (allowed: {', '.join(words)})"
+        return _refuse_word(value, entry["ctx"]["expected"])
     message = message.removeprefix("Value error, ").removeprefix("Input ")
-    if isinstance(value, dict | list):
+    message = message.removeprefix(f"{format_path(path[-1:])} ")
+    if isinstance(value, dict | list) or message.startswith(repr(value)):
         return message
     return f"{value!r} {message}" if message.startswith("should") else f"{value!r}: {message}"
+
+
+def _describe_unknown(path: Path, model: type[BaseModel], data: Mapping[Any, Any]) -> str:
+    allowed = list(_keys_at(model, path[:-1], data))
+    kinds = [
+        f" for {name} {constant!r}"
+        for found in _models_at(model, path[:-1], data)
+        for name, constant in _constants(found).items()
+    ]
+    return (
+        f"unknown key{''.join(kinds)}{nearest(path[-1], allowed)} (allowed: {', '.join(allowed)})"
+    )
+
+
+def _refuse_word(value: object, expected: str) -> str:
+    """For a value that is none of the words that pydantic lists."""
+    words = expected.replace("'", "").replace(" or ", ", ").split(", ")
+    return f"{value!r} is not allowed{nearest(value, words)} (allowed: {', '.join(words)})"
 
 
 def _join(alternatives: list[str]) -> str:
@@ -91,30 +131,52 @@ def _join(alternatives: list[str]) -> str:
     return ", or ".join([first, *(text.rpartition(" should ")[2] for text in others)])
 
 
-def _keys_at(model: type[BaseModel], path: Path) -> Iterator[str]:
-    for found in models_at(model, path):
+def _keys_at(model: type[BaseModel], path: Path, data: Any) -> Iterator[str]:
+    for found in _models_at(model, path, data):
         yield from found.model_fields
 
 
-def _description_at(model: type[BaseModel], path: Path) -> str:
-    for found in models_at(model, path[:-1]):
+def _description_at(model: type[BaseModel], path: Path, data: Any) -> str:
+    for found in _models_at(model, path[:-1], data):
         if path[-1] in found.model_fields and (text := describe_field(found, str(path[-1]))):
             return f" ({text.split('.')[0].strip()})"
     return ""
 
 
-def models_at(annotation: Any, path: Path) -> Iterator[type[BaseModel]]:
-    """The pydantic models that may stand at a path below a type annotation."""
+def _models_at(annotation: Any, path: Path, data: Any) -> Iterator[type[BaseModel]]:
+    """The pydantic models that may stand at a path below a type annotation.
+
+    Of alternatives that differ in a constant, such as ``architecture``, that which ``data`` names.
+    """
     if get_origin(annotation) is Annotated:
-        yield from models_at(get_args(annotation)[0], path)
+        yield from _models_at(get_args(annotation)[0], path, data)
     elif get_origin(annotation) in (Union, UnionType):
         for member in get_args(annotation):
-            yield from models_at(member, path)
+            yield from _models_at(member, path, data)
     elif get_origin(annotation) in (dict, list, tuple):
         if path:
-            yield from models_at(get_args(annotation)[-1], path[1:])
+            yield from _models_at(get_args(annotation)[-1], path[1:], _value(data, path[:1]))
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if not path:
+        if not path and _is_named(annotation, data):
             yield annotation
-        elif path[0] in annotation.model_fields:
-            yield from models_at(annotation.model_fields[str(path[0])].annotation, path[1:])
+        elif path and path[0] in annotation.model_fields:
+            field = annotation.model_fields[str(path[0])]
+            yield from _models_at(field.annotation, path[1:], _value(data, path[:1]))
+
+
+def _is_named(model: type[BaseModel], data: Any) -> bool:
+    """Whether the data, or its defaults, have the constants of a model."""
+    return all(
+        (data[name] if _has(data, name) else model.model_fields[name].default) == constant
+        for name, constant in _constants(model).items()
+    )
+
+
+def _constants(model: type[BaseModel]) -> dict[str, Any]:
+    """The values of the fields that can have one value only."""
+    allowed = {
+        name: get_args(field.annotation)
+        for name, field in model.model_fields.items()
+        if get_origin(field.annotation) is Literal
+    }
+    return {name: words[0] for name, words in allowed.items() if len(words) == 1}

@@ -73,47 +73,63 @@ def drift(root: Path) -> str:
     return "".join(lines)
 
 
-def _parts(root: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iterator[list[str]]:
-    title = f"## `{path}`" if path else "## Top level"
+def _parts(
+    root: Mapping[str, Any], schema: Mapping[str, Any], path: str, condition: str = ""
+) -> Iterator[list[str]]:
+    title = f"## `{path}`{condition}" if path else "## Top level"
     required = schema.get("required", [])
     rows = [
-        f"| `{name}` | {_type(entry)} | {_default(name, entry, required)} "
+        f"| `{name}` | {_type(root, entry)} | {_default(name, entry, required)} "
         f"| {entry.get('description', '')} |"
         for name, entry in schema["properties"].items()
     ]
     table = ["| key | value | default | meaning |", "|---|---|---|---|", *rows]
     yield [title, "", schema["description"], "", *table, ""]
     for name, entry in schema["properties"].items():
-        for suffix, reference in _references(entry):
-            target = root["$defs"][reference.rpartition("/")[2]]
+        for suffix, condition, reference in _references(entry):
+            target = _target(root, reference)
             if "properties" in target:
-                yield from _parts(root, target, f"{path}.{name}{suffix}".lstrip("."))
+                yield from _parts(root, target, f"{path}.{name}{suffix}".lstrip("."), condition)
 
 
-def _references(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The definitions below an entry, with what stands between its name and their keys."""
+def _target(root: Mapping[str, Any], reference: str) -> dict[str, Any]:
+    definition: dict[str, Any] = root["$defs"][reference.rpartition("/")[2]]
+    return definition
+
+
+def _references(entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The definitions below an entry.
+
+    With what stands between its name and their keys, and on which condition they hold.
+    """
     if "$ref" in entry:
-        yield "", entry["$ref"]
+        yield "", "", entry["$ref"]
     for alternative in entry.get("anyOf", []):
         yield from _references(alternative)
+    if discriminator := entry.get("discriminator"):
+        for word, reference in discriminator["mapping"].items():
+            yield "", f" with `{discriminator['propertyName']}: {word}`", reference
     values = entry.get("additionalProperties") or next(
         iter(entry.get("patternProperties", {}).values()), None
     )
     if isinstance(values, dict) and "$ref" in values:
-        yield ".<name>", values["$ref"]
+        yield ".<name>", "", values["$ref"]
 
 
-def _type(entry: Mapping[str, Any]) -> str:
+def _type(root: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     if "enum" in entry:
         return " or ".join(f"`{value}`" for value in entry["enum"])
     if "const" in entry:
         return f"`{json.dumps(entry['const']).strip(chr(34))}`"
     if "$ref" in entry:
+        target = _target(root, entry["$ref"])
+        return _type(root, target) if "enum" in target else "see below"
+    if "discriminator" in entry:
         return "see below"
     if "anyOf" in entry:
-        return " or ".join(dict.fromkeys(map(_type, entry["anyOf"])))
+        return " or ".join(dict.fromkeys(_type(root, one) for one in entry["anyOf"]))
     if entry.get("type") == "array":
-        return f"list of {_type(entry['items'])}" if "items" in entry else "list"
+        return f"list of {_type(root, entry['items'])}" if "items" in entry else "list"
     if entry.get("type") == "object":
         return "table"
     return _WORDS.get(entry.get("type", ""), "any") + _limits(entry)

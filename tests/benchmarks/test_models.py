@@ -47,7 +47,7 @@ class Program:
         return {"parameters": 3}
 
     def run(self, task):
-        return {"train": 10, "single": 1}[task]
+        return lambda: {"train": 10, "single": 1}[task]
 
     def cost(self, task):
         return {"flops": 2.0, "bytes": 8.0}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mlip_core.models.registry import architectures, network_class
 from mlip_core.study.checks import check_study
 from mlip_core.study.config import StudyConfig, load_study
 from mlip_core.utils.errors import UserError
@@ -76,7 +77,63 @@ def test_shipped_studies_are_valid(path: Path) -> None:
             {"runs__first__model": {"architecture": "mac"}},
             (
                 "runs.first.model.architecture: 'mac' is not allowed, did you mean 'mace'? "
-                "(allowed: mace)"
+                "(allowed: mace, nequip, visnet)"
+            ),
+        ),
+        (
+            {"runs__first__model": {"architecture": "nequipp"}},
+            (
+                "runs.first.model.architecture: 'nequipp' is not allowed, did you mean 'nequip'? "
+                "(allowed: mace, nequip, visnet)"
+            ),
+        ),
+        (
+            {"runs__first__model": {"architecture": None}},
+            "runs.first.model.architecture: None is not allowed (allowed: mace, nequip, visnet)",
+        ),
+        (
+            {"runs__first__model": "nequip"},
+            "runs.first.model: 'nequip' should be a table with the key `architecture`",
+        ),
+        (
+            {"runs__first__model": {"architecture": "nequip", "radial_net_hidden": 8}},
+            (
+                "runs.first.model.radial_net_hidden: unknown key for architecture 'nequip', "
+                "did you mean 'radial_net_n_hidden'? (allowed: num_layers, node_irreps, "
+            ),
+        ),
+        (
+            {"runs__first__model": {"architecture": "nequip", "correlation": 2}},
+            (
+                "runs.first.model.correlation: unknown key for architecture 'nequip' "
+                "(allowed: num_layers, node_irreps, "
+            ),
+        ),
+        (
+            {"runs__first__model": {"num_heads": 4}},
+            "runs.first.model.num_heads: unknown key for architecture 'mace', did you mean 'num_",
+        ),
+        (
+            # The name of an architecture where its hyperparameters should be.
+            {"runs__first__model": {"visnet": {"num_layers": 1}}},
+            "runs.first.model.visnet: unknown key for architecture 'mace' (allowed: ",
+        ),
+        (
+            {"runs__first__model": {"architecture": "nequip", "node_irreps": "4x1o"}},
+            (
+                "runs.first.model.node_irreps: '4x1o': energies are read from the scalars; "
+                "add at least '2x0e'"
+            ),
+        ),
+        (
+            {"runs__first__model": {"architecture": "visnet", "num_channels": 6}},
+            "runs.first.model: num_channels (6) is not a multiple of num_heads (8): change one",
+        ),
+        (
+            {"runs__first__model": {"architecture": "visnet", "vecnorm_type": "maxmin"}},
+            (
+                "runs.first.model.vecnorm_type: 'maxmin' is not allowed, did you mean 'max_min'? "
+                "(allowed: rms, max_min, none)"
             ),
         ),
         (
@@ -148,6 +205,50 @@ def test_each_mistake_has_a_line() -> None:
     text = message(study(sede=1, runs__first__batch_size=-1, datasets__water__split=...))
     starts = [line.split(": ")[1] for line in text.splitlines()]
     assert sorted(starts) == ["datasets.water.split", "runs.first.batch_size", "sede"]
+
+
+def test_a_key_with_the_name_of_its_architecture_takes_no_other_mistake() -> None:
+    model = {"architecture": "visnet", "visnet": {"num_layers": 1}, "num_layers": 0}
+    first, second = sorted(message(study(runs__first__model=model)).splitlines())
+    assert first == "study.yaml: runs.first.model.num_layers: 0 should be greater than 0"
+    assert second.startswith("study.yaml: runs.first.model.visnet: unknown key for architecture")
+
+
+HYPERPARAMETERS: dict[str, dict[str, Any]] = {
+    "mace": {
+        "num_channels": 4,
+        "readout_irreps": ["2x0e", "0e"],
+        "radial_envelope": "soft_envelope",
+    },
+    "nequip": {"node_irreps": "4x0e + 2x1o", "l_max": 1, "atomic_energies": {1: -13.6}},
+    "visnet": {"num_channels": 8, "num_heads": 2, "vecnorm_type": "rms"},
+}
+
+
+@pytest.mark.parametrize("architecture", architectures())
+def test_each_architecture_has_its_own_hyperparameters(architecture: str) -> None:
+    config_class = network_class(architecture).Config
+    for hyperparameters in ({}, HYPERPARAMETERS[architecture]):
+        mapping = study(runs__first__model={"architecture": architecture, **hyperparameters})
+        loaded = load_study(mapping)
+        model = loaded.run_config("first").model
+        assert model.architecture == architecture
+        assert type(model.network) is config_class
+        assert model.network == config_class(**hyperparameters)
+        # What a job gets, and what config.yaml of a run says, is the same model.
+        dumped = loaded.model_dump(mode="json")
+        assert dumped["runs"]["first"]["model"].keys() == {
+            *config_class.model_fields,
+            "architecture",
+        }
+        assert StudyConfig.model_validate(dumped).run_config("first").model == model
+
+
+def test_a_model_that_does_not_say_which_is_mace() -> None:
+    models = [{"num_channels": 4}, {"num_channels": 4, "architecture": "mace"}]
+    first, second = (load_study(study(runs__first__model=model)) for model in models)
+    assert first == second
+    assert load_study(study()) == load_study(study(runs__first__model={"architecture": "mace"}))
 
 
 def test_a_study_that_is_no_table() -> None:

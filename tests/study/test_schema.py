@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
+from mlip_core.models.registry import architectures, network_class
 from mlip_core.study.schema import drift, generated_files, study_schema
 
 ROOT = Path(__file__).parents[2]
@@ -53,3 +54,43 @@ def test_schema_accepts_the_default_study_and_refuses_unknown_keys() -> None:
     jsonschema.validate(study, schema)
     with pytest.raises(jsonschema.ValidationError, match="sede"):
         jsonschema.validate(study | {"sede": 1}, schema)
+
+
+@pytest.mark.parametrize("architecture", architectures())
+def test_schema_knows_the_hyperparameters_of_each_architecture(architecture: str) -> None:
+    schema = study_schema()
+    study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    (run,) = study["runs"].values()
+    for model in ({"architecture": architecture}, {"architecture": architecture, "num_layers": 1}):
+        run["model"] = model
+        jsonschema.validate(study, schema)
+    for other in set(architectures()) - {architecture}:
+        keys = network_class(other).Config.model_fields.keys()
+        key = next(iter(keys - network_class(architecture).Config.model_fields.keys()))
+        run["model"] = {"architecture": architecture, key: 1}
+        with pytest.raises(jsonschema.ValidationError, match=key):
+            jsonschema.validate(study, schema)
+
+
+def test_schema_takes_a_model_without_architecture_for_mace() -> None:
+    schema = study_schema()
+    study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    (run,) = study["runs"].values()
+    for model in ({}, {"num_channels": 4}, {"correlation": 2}):
+        run["model"] = model
+        jsonschema.validate(study, schema)
+    for model in ({"node_irreps": "4x0e"}, {"num_heads": 2}, {"architecture": "nequipp"}):
+        run["model"] = model
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(study, schema)
+
+
+@pytest.mark.parametrize("architecture", architectures())
+def test_reference_has_a_table_for_each_architecture(architecture: str) -> None:
+    title = f"## `runs.<name>.model` with `architecture: {architecture}`\n"
+    _, found, rest = (ROOT / "config/README.md").read_text().partition(title)
+    assert found
+    table = rest.partition("\n## ")[0]
+    rows = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert set(rows) == {*network_class(architecture).Config.model_fields, "architecture"}
+    assert "see below" not in table

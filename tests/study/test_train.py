@@ -22,7 +22,11 @@ def inputs(tmp_path: Path) -> list[Path]:
 
 
 def test_more_epochs_and_other_names_are_the_same_training(inputs: list[Path]) -> None:
-    same = [run(training={"num_epochs": 9}), run(dataset="renamed")]
+    same = [
+        run(training={"num_epochs": 9}),
+        run(dataset="renamed"),
+        run(model={"architecture": "mace"}),
+    ]
     assert {fingerprint(other, inputs) for other in same} == {fingerprint(run(), inputs)}
 
 
@@ -32,6 +36,7 @@ def test_more_epochs_and_other_names_are_the_same_training(inputs: list[Path]) -
         {"seed": 2},
         {"batch_size": 4},
         {"model": {"num_channels": 4}},
+        {"model": {"architecture": "nequip"}},
         {"loss": {"energy_weight": 2}},
         {"optimizer": {"peak_learning_rate": 0.5}},
         {"training": {"num_epochs": 3, "ema_decay": 0.5}},

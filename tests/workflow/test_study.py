@@ -12,6 +12,7 @@ import yaml
 
 from mlip_core.data.splits import read_split
 from mlip_core.models.model_io import load_model
+from mlip_core.models.registry import architectures, network_class
 from mlip_core.utils.files import file_digest
 from tests.workflow.tiny_study import StudyDirectory
 
@@ -61,6 +62,38 @@ def test_results_belong_together(finished: StudyDirectory) -> None:
     metrics = pd.read_csv(results / "runs/small/metrics.csv")
     assert metrics["epoch"].tolist() == [0, 1, 2]
     assert "Tiny" in finished.read("report/index.html")
+
+
+def test_each_architecture_goes_through_to_the_report(study: StudyDirectory) -> None:
+    smallest = {
+        "nequip": {"num_layers": 1, "node_irreps": "2x0e", "l_max": 0, "radial_net_n_hidden": 2},
+        "visnet": {"num_layers": 1, "num_channels": 2, "num_heads": 1, "l_max": 1, "num_rbf": 2},
+    }
+
+    def add_runs(mapping: dict[str, Any]) -> None:
+        small = mapping["runs"]["small"]
+        for architecture, hyperparameters in smallest.items():
+            model = {"architecture": architecture, **hyperparameters}
+            mapping["runs"][architecture] = small | {"model": model, "training": {"num_epochs": 1}}
+
+    study.configure(add_runs)
+    result = study.snakemake()
+    assert result.status == 0, result.output
+    # The run with MACE is not made again.
+    assert result.rules == {**AFTER_TRAINING, "train": 2, "evaluate": 2, "nve": 2}
+    runs = {"small": "mace", "nequip": "nequip", "visnet": "visnet"}
+    assert sorted(runs.values()) == architectures()
+    for run, architecture in runs.items():
+        network = load_model(study.path / f"results/models/{run}.zip").predictor.mlip_network
+        assert type(network) is network_class(architecture)
+        config = yaml.safe_load(study.read(f"runs/{run}/config.yaml"))
+        assert config["model"].pop("architecture") == architecture
+        assert network.config == network.Config(**config["model"])
+    leaderboard = pd.read_csv(study.path / "results/report/leaderboard.csv")
+    assert set(leaderboard["run"]) == set(runs)
+    report = study.read("report/index.html")
+    assert "nequip, layers 1, node irreps 2x0e, l_max 0" in report
+    assert "visnet, layers 1, channels 2, heads 1, l_max 1" in report
 
 
 def test_free_atoms_give_the_atomic_energies_and_nothing_else(finished: StudyDirectory) -> None:
