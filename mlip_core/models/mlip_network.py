@@ -6,24 +6,27 @@ import flax.linen as nn
 from pydantic import BaseModel
 
 from mlip_core.data.dataset_info import DatasetInfo
+from mlip_core.models.atomic_energies import get_atomic_energies
 from mlip_core.typing import EdgeBlocks
 
 Array = Any
 
 
 class MLIPNetwork(nn.Module):
-    """Base class of the networks.
+    """Base class of the networks: one implements ``energies`` from its layers.
 
     Attributes:
-        config: the network's hyperparameters, an instance of its ``Config``.
+        config: the network's hyperparameters, an instance of its ``Config``; among them
+            ``atomic_energies``, see ``get_atomic_energies``.
         dataset_info: what it has to know of the dataset: elements, cutoff, statistics.
     """
 
-    config: BaseModel
+    config: Any
     dataset_info: DatasetInfo
 
     Config: ClassVar[type[BaseModel]] = BaseModel
 
+    @nn.compact
     def __call__(
         self,
         edge_vectors: Array,
@@ -45,11 +48,23 @@ class MLIPNetwork(nn.Module):
         Returns:
             ``[n_nodes]``, eV: what the network adds to the atomic energy of each atom.
         """
+        energies = self.energies(edge_vectors, node_species, senders, receivers, blocks)
+        return self.dataset_info.scaling_mean + self.dataset_info.scaling_stdev * energies
+
+    def energies(
+        self,
+        edge_vectors: Array,
+        node_species: Array,
+        senders: Array,
+        receivers: Array,
+        blocks: EdgeBlocks | None,
+    ) -> Array:
+        """Dimensionless energies of atoms ``[n_nodes]``; arguments as above."""
         raise NotImplementedError
 
     def atomic_energies(self) -> tuple[float, ...]:
         """Energy of the free atom of each species, eV."""
-        raise NotImplementedError
+        return get_atomic_energies(self.dataset_info, self.config.atomic_energies)
 
 
 def count_species(dataset_info: DatasetInfo, num_species: int | None) -> int:

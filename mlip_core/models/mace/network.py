@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mlip_core.models.atomic_energies import get_atomic_energies
 from mlip_core.models.blocks import (
     Features,
     FullyConnectedTensorProduct,
@@ -53,16 +52,15 @@ class Mace(MLIPNetwork):
 
     Config: ClassVar[type[MaceConfig]] = MaceConfig
 
-    @nn.compact
-    def __call__(
+    def energies(
         self,
         edge_vectors: Array,
         node_species: Array,
         senders: Array,
         receivers: Array,
-        blocks: EdgeBlocks | None = None,
+        blocks: EdgeBlocks | None,
     ) -> Array:
-        """Energies of atoms ``[n_nodes]``, eV, relative to their atomic energies."""
+        """Dimensionless energies of atoms ``[n_nodes]``."""
         block = MaceBlock(
             config=self.config,
             cutoff=self.dataset_info.cutoff_distance_angstrom,
@@ -72,12 +70,7 @@ class Mace(MLIPNetwork):
             ),
             avg_r_min=self.config.avg_r_min or self.dataset_info.avg_r_min_angstrom,
         )
-        energies = block(edge_vectors, node_species, senders, receivers, blocks)
-        return self.dataset_info.scaling_mean + self.dataset_info.scaling_stdev * energies
-
-    def atomic_energies(self) -> tuple[float, ...]:
-        """Energy of the free atom of each species, eV."""
-        return get_atomic_energies(self.dataset_info, self.config.atomic_energies)
+        return block(edge_vectors, node_species, senders, receivers, blocks)
 
 
 class MaceBlock(nn.Module):

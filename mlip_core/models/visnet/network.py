@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 import flax.linen as nn
 
-from mlip_core.models.atomic_energies import get_atomic_energies
 from mlip_core.models.mlip_network import MLIPNetwork, count_species
 from mlip_core.models.visnet.config import VisnetConfig
 from mlip_core.models.visnet.edges import Edges, make_edges
@@ -25,28 +24,22 @@ class Visnet(MLIPNetwork):
 
     Config: ClassVar[type[VisnetConfig]] = VisnetConfig
 
-    @nn.compact
-    def __call__(
+    def energies(
         self,
         edge_vectors: Array,
         node_species: Array,
         senders: Array,
         receivers: Array,
-        blocks: EdgeBlocks | None = None,
+        blocks: EdgeBlocks | None,
     ) -> Array:
-        """Energies of atoms ``[n_nodes]``, eV, relative to their atomic energies."""
+        """Dimensionless energies of atoms ``[n_nodes]``."""
         block = VisnetBlock(
             config=self.config,
             cutoff=self.dataset_info.cutoff_distance_angstrom,
             num_species=count_species(self.dataset_info, self.config.num_species),
         )
         scalars, vectors = block(edge_vectors, node_species, senders, receivers, blocks)
-        energies = EquivariantScalar(self.config.activation)(scalars, vectors)
-        return self.dataset_info.scaling_mean + self.dataset_info.scaling_stdev * energies
-
-    def atomic_energies(self) -> tuple[float, ...]:
-        """Energy of the free atom of each species, eV."""
-        return get_atomic_energies(self.dataset_info, self.config.atomic_energies)
+        return EquivariantScalar(self.config.activation)(scalars, vectors)
 
 
 class VisnetBlock(nn.Module):
