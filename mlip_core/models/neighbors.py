@@ -27,14 +27,6 @@ def take_senders(x: Array, senders: Array, receivers: Array, blocks: EdgeBlocks 
     return _nodes_to_edges(x, (senders, receivers, blocks))
 
 
-def take_receivers(x: Array, receivers: Array, blocks: EdgeBlocks | None) -> Array:
-    """Each edge's value of its receiver: ``[n_nodes, ...]`` to ``[n_edges, ...]``."""
-    if blocks is None or blocks.runs is None:
-        return x[receivers]
-    runs = _nodes_to_runs(x, (receivers[:: blocks.size], blocks.runs))
-    return jnp.repeat(runs, blocks.size, axis=0)
-
-
 def take_owners(x: Array, owners: Array, blocks: EdgeBlocks | None) -> Array:
     """Each run's value of its receiver: ``[n_nodes, ...]`` to ``[n_runs, ...]``."""
     if blocks is None or blocks.runs is None:

@@ -104,4 +104,6 @@ def _sum_by_graph(values: Array, n_node: Array) -> Array:
     ends = jnp.cumsum(n_node)[:, None]
     nodes = jnp.arange(values.shape[0])
     is_member = (nodes < ends) & (nodes >= ends - n_node[:, None])
-    return jnp.tensordot(is_member.astype(values.dtype), values, axes=1, precision="highest")
+    # Chosen, not multiplied by zero: a structure that is not a number must not spoil the others.
+    own = jnp.where(is_member.reshape(*is_member.shape, *[1] * (values.ndim - 1)), values, 0)
+    return jnp.sum(own, axis=1)
