@@ -23,6 +23,7 @@ rule all:
 
 include: "workflow/rules/reference.smk"
 include: "workflow/rules/dataset.smk"
+include: "workflow/rules/shards.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"

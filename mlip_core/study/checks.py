@@ -5,7 +5,8 @@ from pathlib import Path
 
 from mlip_core.reference import check_structure, resolve_calculator
 from mlip_core.reference.config import ReferenceConfig
-from mlip_core.study.config import DatasetConfig, StudyConfig
+from mlip_core.study.config import StudyConfig
+from mlip_core.study.dataset_config import DatasetConfig
 from mlip_core.utils.errors import UserError
 
 

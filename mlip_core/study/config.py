@@ -4,200 +4,28 @@ One pydantic model describes the whole of ``config/config.yaml``. The JSON schem
 of the keys are generated from it, so a key exists in one place only.
 """
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
-from mlip_core.data.frames import LabelKeys
-from mlip_core.data.helpers.atomic_energies import parse_atomic_energies
-from mlip_core.data.quality import QualityConfig
 from mlip_core.data.splits import SplitConfig
-from mlip_core.reference.config import ReferenceConfig
 from mlip_core.simulation.nve import NveConfig
-from mlip_core.study.model_config import AnyModelConfig, default_model
+from mlip_core.study.config_base import Closed, Name
+from mlip_core.study.dataset_config import DatasetConfig
 from mlip_core.study.problems import describe_problems, nearest
-from mlip_core.training.optimizer_config import OptimizerConfig
-from mlip_core.training.training_loop_config import TrainingLoopConfig
+from mlip_core.study.run_config import RunConfig
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.seeds import derive_seed
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-
-def _check_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            "names become file names: use letters, digits, '.', '_' and '-', "
-            "with a letter or digit first"
-        )
-    return name
-
-
-Name = Annotated[str, AfterValidator(_check_name)]
-
-
-class _Closed(BaseModel):
-    """A part of the study file: unknown keys are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceConfig(_Closed):
-    """Where a dataset's structures come from; exactly one of the two."""
-
-    files: list[str] | None = Field(
-        default=None,
-        min_length=1,
-        description="Files with structures and labels, in any format that ASE reads, e.g. extxyz; "
-        "paths relative to the directory Snakemake runs in.",
-    )
-    reference: ReferenceConfig | None = Field(
-        default=None, description="Make the data here, by an ASE calculator."
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.files is None) == (self.reference is None):
-            raise ValueError("exactly one of `files` and `reference` must be given")
-        return self
-
-
-class GraphConfig(_Closed):
-    """How structures become graphs."""
-
-    graph_cutoff_angstrom: PositiveFloat = Field(
-        default=5.0, description="Two atoms nearer than this are joined by an edge each way, Å."
-    )
-    avg_num_neighbors: NonNegativeFloat | None = Field(
-        default=None, description="Instead of the mean number of neighbours of the training set."
-    )
-    avg_r_min_angstrom: PositiveFloat | None = Field(
-        default=None,
-        description="Instead of the training set's mean over structures of the smallest distance "
-        "of two atoms, Å.",
-    )
-
-
-class SplitKeys(SplitConfig):
-    """Which frames are for training, validation and test.
-
-    Frames of one free atom are never in any of them.
-    """
-
-    seed: int = Field(default=0, description="By default derived from the dataset's seed.")
-
-
-class DatasetConfig(_Closed):
-    """One set of structures and its preparation."""
-
-    source: SourceConfig = Field(description="Where the structures come from.")
-    labels: LabelKeys = Field(
-        default=LabelKeys(), description="Under which keys the files have their labels."
-    )
-    check: QualityConfig = Field(
-        default=QualityConfig(), description="What the check of the data looks at."
-    )
-    split: SplitKeys = Field(description="How many frames are for training, validation, test.")
-    graph: GraphConfig = Field(default=GraphConfig(), description="How structures become graphs.")
-    atomic_energies: Literal["isolated_atoms", "least_squares"] | dict[str, float] = Field(
-        default="least_squares",
-        description="Energies of free atoms, eV, which are subtracted before anything is learned: "
-        "from the source's frames of one atom, from a least-squares fit to the training set, or "
-        "given by element symbol, e.g. `{H: -10.7, O: -102.6}`.",
-    )
-    num_shards: PositiveInt = Field(
-        default=1,
-        description="Jobs, and files, over which the making of a split's graphs is scattered; the "
-        "result does not depend on it.",
-    )
-    seed: NonNegativeInt | None = Field(
-        default=None, description="Instead of the one derived from the study's seed."
-    )
-
-    @field_validator("atomic_energies")
-    @classmethod
-    def _known_elements(cls, energies: str | dict[str, float]) -> str | dict[str, float]:
-        table = {} if isinstance(energies, str) else energies
-        try:
-            parse_atomic_energies(dict(table.items()))
-        except UserError as error:
-            raise ValueError(str(error).removeprefix("atomic energies: ")) from None
-        return energies
-
-
-Weight = NonNegativeFloat | dict[NonNegativeInt, NonNegativeFloat]
-
-
-class LossConfig(_Closed):
-    """The loss.
-
-    A weight is a number, or a table that gives it from an epoch on, e.g. `{0: 1, 100: 25}`: 1 to
-    begin with and 25 from epoch 100 on.
-    """
-
-    name: Literal["mse", "huber"] = Field(
-        default="mse", description="Mean squared errors, or Huber's, which is robust to outliers."
-    )
-    energy_weight: Weight = Field(default=1.0, description="Weight of the energy per atom.")
-    forces_weight: Weight = Field(default=25.0, description="Weight of the forces.")
-    stress_weight: Weight = Field(
-        default=0.0, description="Weight of the stress; larger than 0 needs `predict_stress`."
-    )
-
-    @field_validator("energy_weight", "forces_weight", "stress_weight")
-    @classmethod
-    def _starts_at_zero(cls, weight: Weight) -> Weight:
-        if isinstance(weight, dict) and 0 not in weight:
-            raise ValueError("a table of weights must say the weight at epoch 0")
-        return weight
-
-
-class TrainingConfig(TrainingLoopConfig):
-    """How long and how to train."""
-
-    random_seed: int = Field(default=42, description="By default derived from the run's seed.")
-
-
-class RunConfig(_Closed):
-    """One training: a model on a dataset."""
-
-    dataset: str = Field(description="Name of the dataset.")
-    model: AnyModelConfig = Field(default=default_model(), description="The network.")
-    predict_stress: bool = Field(
-        default=False, description="Whether the model also predicts stress (periodic structures)."
-    )
-    loss: LossConfig = Field(default=LossConfig(), description="What is minimised.")
-    optimizer: OptimizerConfig = Field(
-        default=OptimizerConfig(), description="The optimizer and its learning rates."
-    )
-    training: TrainingConfig = Field(description="How long and how to train.")
-    batch_size: PositiveInt = Field(default=16, description="Structures in a batch.")
-    seed: NonNegativeInt | None = Field(
-        default=None, description="Instead of the one derived from the study's seed."
-    )
-
-
-class EvaluationConfig(_Closed):
+class EvaluationConfig(Closed):
     """Evaluation on the test sets."""
 
     batch_size: PositiveInt = Field(default=32, description="Structures predicted at once.")
 
 
-class SelectBestConfig(_Closed):
+class SelectBestConfig(Closed):
     """Which run becomes `models/best.zip`."""
 
     metric: str = Field(
@@ -205,7 +33,7 @@ class SelectBestConfig(_Closed):
     )
 
 
-class ExecutionConfig(_Closed):
+class ExecutionConfig(Closed):
     """Means of computing; none of them is part of what is learned."""
 
     training_threads: PositiveInt | None = Field(
@@ -217,7 +45,7 @@ class ExecutionConfig(_Closed):
     )
 
 
-class StudyConfig(_Closed):
+class StudyConfig(Closed):
     """A study: datasets, and runs on them."""
 
     title: str = Field(default="Study", description="Title of the report.")

@@ -17,8 +17,8 @@ from mlip_core.models.loss import HuberLoss, MSELoss, WeightedEFSLoss
 from mlip_core.models.model_io import save_model_to_zip
 from mlip_core.models.registry import network_class
 from mlip_core.study import provenance
-from mlip_core.study.config import LossConfig, RunConfig, Weight
 from mlip_core.study.lock import exclusive
+from mlip_core.study.run_config import LossConfig, RunConfig, Weight
 from mlip_core.training import (
     TrainingIOHandler,
     TrainingLoop,

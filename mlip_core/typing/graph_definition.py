@@ -91,6 +91,10 @@ class GraphGlobals(NamedTuple):
         interaction_energy: ``[n_graphs]``, eV, the reference energy minus the sum of atomic
             energies, subtracted in float64 before any cast: total energies of DFT are so large that
             float32 leaves no digits for what is learned.
+        has_energy: ``[n_graphs]``, 1 where the energy is known, 0 where it is missing (the value is
+            then 0 and does not count); ``None``: all are known.
+        has_forces: the same for the forces of all atoms of a structure.
+        has_stress: the same for the stress.
     """
 
     cell: Array
@@ -98,3 +102,6 @@ class GraphGlobals(NamedTuple):
     energy: Array | None = None
     stress: Array | None = None
     interaction_energy: Array | None = None
+    has_energy: Array | None = None
+    has_forces: Array | None = None
+    has_stress: Array | None = None

@@ -28,7 +28,7 @@ from mlip_core.evaluation import (
 )
 from mlip_core.report import ReportInputs, build_report
 from mlip_core.simulation.nve import NveConfig, run_nve, write_nve
-from mlip_core.study.config import RunConfig
+from mlip_core.study.run_config import RunConfig
 from mlip_core.training.history import History, write_table
 from mlip_core.utils.files import write_json, write_text
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mlip_core.study.config import LossConfig, RunConfig
+from mlip_core.study.run_config import LossConfig, RunConfig
 from mlip_core.study.train import fingerprint, make_loss
 
 

@@ -5,7 +5,7 @@ from mlip_core.study.runtime import prepare_jax
 
 with run_job(snakemake.log[0]) as terminal:
     prepare_jax(snakemake.threads)
-    from mlip_core.study.config import RunConfig
+    from mlip_core.study.run_config import RunConfig
     from mlip_core.study.train import TrainingInputs, TrainingOutputs, train_run
 
     inputs = {name: snakemake.input[name] for name in ("train", "valid")}

@@ -1,0 +1,104 @@
+"""The datasets of a study file: where structures come from and how they are prepared."""
+
+from typing import Literal, Self
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+from mlip_core.data.frames import LabelKeys
+from mlip_core.data.helpers.atomic_energies import parse_atomic_energies
+from mlip_core.data.quality import QualityConfig
+from mlip_core.data.splits import SplitConfig
+from mlip_core.reference.config import ReferenceConfig
+from mlip_core.study.config_base import Closed
+from mlip_core.utils.errors import UserError
+
+
+class SourceConfig(Closed):
+    """Where a dataset's structures come from; exactly one of the two."""
+
+    files: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Files with structures and labels, in any format that ASE reads, e.g. extxyz; "
+        "paths relative to the directory Snakemake runs in.",
+    )
+    reference: ReferenceConfig | None = Field(
+        default=None, description="Make the data here, by an ASE calculator."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.files is None) == (self.reference is None):
+            raise ValueError("exactly one of `files` and `reference` must be given")
+        return self
+
+
+class GraphConfig(Closed):
+    """How structures become graphs."""
+
+    graph_cutoff_angstrom: PositiveFloat = Field(
+        default=5.0, description="Two atoms nearer than this are joined by an edge each way, Å."
+    )
+    avg_num_neighbors: NonNegativeFloat | None = Field(
+        default=None, description="Instead of the mean number of neighbours of the training set."
+    )
+    avg_r_min_angstrom: PositiveFloat | None = Field(
+        default=None,
+        description="Instead of the training set's mean over structures of the smallest distance "
+        "of two atoms, Å.",
+    )
+
+
+class SplitKeys(SplitConfig):
+    """Which frames are for training, validation and test.
+
+    Frames of one free atom are never in any of them.
+    """
+
+    seed: int = Field(default=0, description="By default derived from the dataset's seed.")
+
+
+class DatasetConfig(Closed):
+    """One set of structures and its preparation."""
+
+    source: SourceConfig = Field(description="Where the structures come from.")
+    labels: LabelKeys = Field(
+        default=LabelKeys(), description="Under which keys the files have their labels."
+    )
+    check: QualityConfig = Field(
+        default=QualityConfig(), description="What the check of the data looks at."
+    )
+    split: SplitKeys = Field(description="How many frames are for training, validation, test.")
+    graph: GraphConfig = Field(default=GraphConfig(), description="How structures become graphs.")
+    atomic_energies: Literal["isolated_atoms", "least_squares"] | dict[str, float] = Field(
+        default="least_squares",
+        description="Energies of free atoms, eV, which are subtracted before anything is learned: "
+        "from the source's frames of one atom, from a least-squares fit to the training set, or "
+        "given by element symbol, e.g. `{H: -10.7, O: -102.6}`.",
+    )
+    num_shards: PositiveInt = Field(
+        default=1,
+        description="Jobs, and files, over which the making of a split's graphs is scattered; the "
+        "result does not depend on it.",
+    )
+    seed: NonNegativeInt | None = Field(
+        default=None, description="Instead of the one derived from the study's seed."
+    )
+
+    @field_validator("atomic_energies")
+    @classmethod
+    def _known_elements(cls, energies: str | dict[str, float]) -> str | dict[str, float]:
+        table = {} if isinstance(energies, str) else energies
+        try:
+            parse_atomic_energies(dict(table.items()))
+        except UserError as error:
+            raise ValueError(str(error).removeprefix("atomic energies: ")) from None
+        return energies
