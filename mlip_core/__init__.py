@@ -1,17 +1,5 @@
 """Machine-learning interatomic potentials in JAX: data, models, training, inference."""
 
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-if TYPE_CHECKING:
-    from mlip_core.simulation.ase import ForceFieldCalculator
-
-__all__ = ["ForceFieldCalculator"]
-
-
-def __getattr__(name: str) -> Any:
-    """Import the calculator only when it is asked for: the configs alone need no JAX."""
-    if name == "ForceFieldCalculator":
-        from mlip_core.simulation.ase import ForceFieldCalculator
-
-        return ForceFieldCalculator
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,6 +1,7 @@
 """The files that install the project agree with each other."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -137,3 +138,15 @@ def test_no_file_names_this_machine() -> None:
         if path != Path(__file__) and (match := pattern.search(path.read_bytes()))
     ]
     assert found == []
+
+
+def test_every_public_name_can_be_imported() -> None:
+    """Packages import what they export when it is asked for; here all of it at once."""
+    stubs = sorted((ROOT / "mlip_core").rglob("__init__.pyi"))
+    packages = [".".join(stub.parent.relative_to(ROOT).parts) for stub in stubs]
+    assert "mlip_core.training" in packages
+    subprocess.run(
+        [sys.executable, "-c", f"import {', '.join(packages)}"],
+        check=True,
+        env=os.environ | {"EAGER_IMPORT": "1"},
+    )

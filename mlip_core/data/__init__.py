@@ -1,24 +1,5 @@
 """From files of structures to checked, split, sharded and batched graphs."""
 
-from mlip_core.data.chemical_system import ChemicalSystem
-from mlip_core.data.chemical_systems_readers import (
-    ChemicalSystemsReader,
-    CombinedReader,
-    ExtxyzReader,
-    Hdf5Reader,
-)
-from mlip_core.data.configs import ChemicalSystemsReaderConfig, GraphDatasetBuilderConfig
-from mlip_core.data.dataset_info import DatasetInfo
-from mlip_core.data.graph_dataset_builder import GraphDatasetBuilder
+import lazy_loader
 
-__all__ = [
-    "ChemicalSystem",
-    "ChemicalSystemsReader",
-    "ChemicalSystemsReaderConfig",
-    "CombinedReader",
-    "DatasetInfo",
-    "ExtxyzReader",
-    "GraphDatasetBuilder",
-    "GraphDatasetBuilderConfig",
-    "Hdf5Reader",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

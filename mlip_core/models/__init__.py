@@ -1,9 +1,5 @@
 """Networks, the predictor that turns node energies into forces and stress, and the model zip."""
 
-from mlip_core.models.force_field import ForceField
-from mlip_core.models.mace import Mace
-from mlip_core.models.nequip import Nequip
-from mlip_core.models.predictor import ForceFieldPredictor
-from mlip_core.models.visnet import Visnet
+import lazy_loader
 
-__all__ = ["ForceField", "ForceFieldPredictor", "Mace", "Nequip", "Visnet"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

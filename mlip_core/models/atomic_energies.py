@@ -1,14 +1,15 @@
 """The energies of free atoms that a model adds to what its network predicts."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from mlip_core.data.dataset_info import DatasetInfo
+if TYPE_CHECKING:
+    from mlip_core.data.dataset_info import DatasetInfo
 
 AtomicEnergies = Literal["average", "zero"] | dict[int, float] | None
 
 
 def get_atomic_energies(
-    dataset_info: DatasetInfo,
+    dataset_info: "DatasetInfo",
     atomic_energies_input: str | dict[int, float] | None = None,
 ) -> tuple[float, ...]:
     """Energies of free atoms in the order of the dataset's elements, eV.

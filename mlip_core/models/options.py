@@ -1,14 +1,12 @@
-"""Named choices of the model configs and the functions behind them."""
+"""Named choices of the model configs and the functions behind them.
+
+JAX is imported by the functions, so that configs can be read without it.
+"""
 
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
 from typing import Any
-
-import jax
-import jax.numpy as jnp
-import numpy as np
-from scipy.special import ndtri
 
 Array = Any
 Function = Callable[..., Any]
@@ -54,20 +52,20 @@ class VisnetRBF(Enum):
     EXPNORM = "expnorm"
 
 
-_ACTIVATIONS: dict[Activation, Function] = {
-    Activation.TANH: jnp.tanh,
-    Activation.SILU: jax.nn.silu,
-    Activation.RELU: jax.nn.relu,
-    Activation.ELU: jax.nn.elu,
-    Activation.SWISH: jax.nn.swish,
-    Activation.SIGMOID: jax.nn.sigmoid,
-    Activation.NONE: lambda x: x,
-}
-
-
 def parse_activation(act: Activation | str) -> Function:
     """The function of an activation's name."""
-    return _ACTIVATIONS[Activation(act)]
+    import jax
+
+    functions: dict[Activation, Function] = {
+        Activation.TANH: jax.numpy.tanh,
+        Activation.SILU: jax.nn.silu,
+        Activation.RELU: jax.nn.relu,
+        Activation.ELU: jax.nn.elu,
+        Activation.SWISH: jax.nn.swish,
+        Activation.SIGMOID: jax.nn.sigmoid,
+        Activation.NONE: lambda x: x,
+    }
+    return functions[Activation(act)]
 
 
 def normalized_activation(act: Activation | str) -> Function:
@@ -79,8 +77,12 @@ def normalized_activation(act: Activation | str) -> Function:
 @cache
 def _normalization(act: Activation) -> float:
     """The scale that ``e3nn`` uses, from a million quantiles of the normal distribution."""
+    import jax
+    import numpy as np
+    from scipy.special import ndtri
+
     count = 1_000_001
     samples = ndtri(np.arange(1, count + 1) / (count + 1))
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        values = np.asarray(parse_activation(act)(jnp.asarray(samples, jnp.float64)))
+        values = np.asarray(parse_activation(act)(jax.numpy.asarray(samples, float)))
     return float(np.mean(values**2) ** -0.5)

@@ -1,13 +1,19 @@
-"""The networks by name: the one place that knows which there are."""
+"""The networks by name: the one place that knows which there are.
 
-import flax.linen as nn
+A network's module is imported when it is asked for, so that configs can be read without JAX.
+"""
 
-from mlip_core.models.mace.network import Mace
-from mlip_core.models.mlip_network import MLIPNetwork
-from mlip_core.models.nequip.network import Nequip
-from mlip_core.models.visnet.network import Visnet
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-_NETWORKS: dict[str, type[MLIPNetwork]] = {"mace": Mace, "nequip": Nequip, "visnet": Visnet}
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from mlip_core.models.mlip_network import MLIPNetwork
+
+_NETWORKS = {"mace": "Mace", "nequip": "Nequip", "visnet": "Visnet"}
+"""Class names; a network ``name`` is a package ``mlip_core.models.<name>`` that exports both the
+class and its config, the class name followed by ``Config``."""
 
 
 def architectures() -> list[str]:
@@ -15,15 +21,29 @@ def architectures() -> list[str]:
     return sorted(_NETWORKS)
 
 
-def network_class(architecture: str) -> type[MLIPNetwork]:
+def network_class(architecture: str) -> "type[MLIPNetwork]":
     """The network of a name.
 
     Raises:
         KeyError: if there is none.
     """
-    return _NETWORKS[architecture]
+    return _exported(architecture, _NETWORKS[architecture])
 
 
-def architecture_of(network: type[nn.Module]) -> str | None:
+def config_class(architecture: str) -> type[BaseModel]:
+    """The config of the network of a name, ``network_class(architecture).Config``.
+
+    Raises:
+        KeyError: if there is no such network.
+    """
+    return _exported(architecture, f"{_NETWORKS[architecture]}Config")
+
+
+def architecture_of(network: type) -> str | None:
     """The name of a network's class, ``None`` for one that is not listed here."""
-    return next((name for name, known in _NETWORKS.items() if known is network), None)
+    return next((name for name in architectures() if network_class(name) is network), None)
+
+
+def _exported(architecture: str, name: str) -> type:
+    exported: type = getattr(import_module(f"mlip_core.models.{architecture}"), name)
+    return exported

@@ -1,6 +1,5 @@
 """The report of a study: one page with its figures, from the files of the study."""
 
-from mlip_core.report.build import build_report
-from mlip_core.report.inputs import DatasetInputs, ReportInputs, RunInputs
+import lazy_loader
 
-__all__ = ["DatasetInputs", "ReportInputs", "RunInputs", "build_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

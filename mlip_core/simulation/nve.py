@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,8 @@ from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import LBFGS
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
+from mlip_core.simulation.nve_config import NveConfig
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import atomic_path, write_json
 from mlip_core.utils.seeds import derive_seed
@@ -28,46 +28,6 @@ _MEV = 1000.0
 _EXPLOSION_FACTOR = 10.0
 # A moment of inertia below this share of the largest one is that of a linear molecule's axis.
 _LINEAR = 1e-6
-
-
-class NveConfig(BaseModel):
-    """How the dynamics are run and what they have to hold.
-
-    Attributes:
-        temperature_kelvin: temperature the dynamics should have on average.
-        time_fs: length of the trajectory.
-        timestep_fs: time step of velocity Verlet.
-        sample_interval_steps: energies are recorded every so many steps.
-        start: ``"relaxed"`` minimises the energy first and puts twice the temperature into the
-            velocities, since about half of it flows into the potential energy (equipartition);
-            ``"given"`` starts from the structure as it is, with velocities of the temperature
-            itself.
-        relax_max_force_ev_per_angstrom: where the relaxation stops.
-        relax_max_steps: where it stops at the latest; an unfinished relaxation is no failure.
-        max_drift_mev_per_atom: the drift that still passes, see :class:`NveResult`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    temperature_kelvin: PositiveFloat = 300.0
-    time_fs: PositiveFloat = 1000.0
-    timestep_fs: PositiveFloat = 0.5
-    sample_interval_steps: PositiveInt = 2
-    start: Literal["relaxed", "given"] = "relaxed"
-    relax_max_force_ev_per_angstrom: PositiveFloat = 0.02
-    relax_max_steps: int = Field(default=200, ge=0)
-    max_drift_mev_per_atom: PositiveFloat = 1.0
-
-    @model_validator(mode="after")
-    def _at_least_two_samples(self) -> Self:
-        if self.num_steps < self.sample_interval_steps:
-            raise ValueError("time_fs must cover at least one sample_interval_steps * timestep_fs")
-        return self
-
-    @property
-    def num_steps(self) -> int:
-        """Number of time steps."""
-        return round(self.time_fs / self.timestep_fs)
 
 
 class _Sample(NamedTuple):

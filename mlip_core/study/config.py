@@ -10,7 +10,7 @@ from typing import Any, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from mlip_core.data.splits import SplitConfig
-from mlip_core.simulation.nve import NveConfig
+from mlip_core.simulation.nve_config import NveConfig
 from mlip_core.study.config_base import Closed, Name
 from mlip_core.study.dataset_config import DatasetConfig
 from mlip_core.study.problems import describe_problems, nearest

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
-from mlip_core.models.registry import architectures, network_class
+from mlip_core.models.registry import architectures, config_class
 
 DEFAULT_ARCHITECTURE = "mace"
 """What a model is that does not say which."""
@@ -26,17 +26,17 @@ class ModelConfig(BaseModel):
     def network(self) -> BaseModel:
         """The config of the network itself."""
         hyperparameters = self.model_dump(exclude={"architecture"})
-        return network_class(self.architecture).Config(**hyperparameters)
+        return config_class(self.architecture)(**hyperparameters)
 
 
 def _config_class(architecture: str) -> type[ModelConfig]:
     """The network's config with a key for its name, which only the default one may leave out."""
-    network = network_class(architecture)
+    hyperparameters = config_class(architecture)
     only_name: Any = Literal[architecture]
     created = create_model(
-        f"{network.__name__}ModelConfig",
-        __base__=(ModelConfig, network.Config),
-        __doc__=network.Config.__doc__,
+        hyperparameters.__name__.replace("Config", "ModelConfig"),
+        __base__=(ModelConfig, hyperparameters),
+        __doc__=hyperparameters.__doc__,
         __module__=__name__,
         architecture=(
             only_name,

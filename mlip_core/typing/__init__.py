@@ -1,6 +1,5 @@
 """Shared types: the graph of a batch of structures and what a model predicts for it."""
 
-from mlip_core.typing.graph_definition import EdgeBlocks, GraphEdges, GraphGlobals, GraphNodes
-from mlip_core.typing.prediction import Prediction
+import lazy_loader
 
-__all__ = ["EdgeBlocks", "GraphEdges", "GraphGlobals", "GraphNodes", "Prediction"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

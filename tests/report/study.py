@@ -27,7 +27,8 @@ from mlip_core.evaluation import (
     write_evaluation,
 )
 from mlip_core.report import ReportInputs, build_report
-from mlip_core.simulation.nve import NveConfig, run_nve, write_nve
+from mlip_core.simulation.nve import run_nve, write_nve
+from mlip_core.simulation.nve_config import NveConfig
 from mlip_core.study.run_config import RunConfig
 from mlip_core.training.history import History, write_table
 from mlip_core.utils.files import write_json, write_text

@@ -10,7 +10,8 @@ with run_job(snakemake.log[0]):
     from mlip_core import ForceFieldCalculator
     from mlip_core.data.frames import LabelKeys
     from mlip_core.data.splits import select_frames
-    from mlip_core.simulation.nve import NveConfig, run_nve, write_nve
+    from mlip_core.simulation.nve import run_nve, write_nve
+    from mlip_core.simulation.nve_config import NveConfig
     from mlip_core.study.frames import read_structures
 
     frames = read_structures(snakemake.input.files, LabelKeys(**snakemake.params.labels))

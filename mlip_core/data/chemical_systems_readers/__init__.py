@@ -1,8 +1,5 @@
 """Readers of structures."""
 
-from mlip_core.data.chemical_systems_readers.chemical_systems_reader import ChemicalSystemsReader
-from mlip_core.data.chemical_systems_readers.combined_reader import CombinedReader
-from mlip_core.data.chemical_systems_readers.extxyz_reader import ExtxyzReader
-from mlip_core.data.chemical_systems_readers.hdf5_reader import Hdf5Reader
+import lazy_loader
 
-__all__ = ["ChemicalSystemsReader", "CombinedReader", "ExtxyzReader", "Hdf5Reader"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,6 +1,5 @@
 """MACE: higher-order equivariant message passing."""
 
-from mlip_core.models.mace.config import MaceConfig
-from mlip_core.models.mace.network import Mace
+import lazy_loader
 
-__all__ = ["Mace", "MaceConfig"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,6 +1,5 @@
 """NequIP: equivariant message passing with gated features."""
 
-from mlip_core.models.nequip.config import NequipConfig
-from mlip_core.models.nequip.network import Nequip
+import lazy_loader
 
-__all__ = ["Nequip", "NequipConfig"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,6 +1,5 @@
 """ViSNet: attention over neighbours with vector-scalar interactive message passing."""
 
-from mlip_core.models.visnet.config import VisnetConfig
-from mlip_core.models.visnet.network import Visnet
+import lazy_loader
 
-__all__ = ["Visnet", "VisnetConfig"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,8 +1,5 @@
 """ASE calculators."""
 
-from mlip_core.simulation.ase.mlip_ase_calculator import (
-    ForceFieldCalculator,
-    MLIPForceFieldASECalculator,
-)
+import lazy_loader
 
-__all__ = ["ForceFieldCalculator", "MLIPForceFieldASECalculator"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+from .simulation.ase import ForceFieldCalculator
+
+__all__ = [
+    "ForceFieldCalculator",
+]

@@ -1,0 +1,7 @@
+from .config import MaceConfig
+from .network import Mace
+
+__all__ = [
+    "Mace",
+    "MaceConfig",
+]

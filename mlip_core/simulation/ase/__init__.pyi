@@ -1,0 +1,6 @@
+from .mlip_ase_calculator import ForceFieldCalculator, MLIPForceFieldASECalculator
+
+__all__ = [
+    "ForceFieldCalculator",
+    "MLIPForceFieldASECalculator",
+]
