@@ -227,7 +227,7 @@ def _check_elements(frames: Sequence[Frame], config: QualityConfig) -> list[Find
     }
     findings = []
     for z, count in rare.items():
-        having = [frame for frame in frames if z in frame.atoms.numbers]
+        having = [frame for frame in frames if z in frame.numbers]
         message = f"{chemical_symbols[z]} occurs in only {_frames(count)}"
         findings += _finding(
             "rare element", "warn", having, config, message, "add frames with it, or leave it out"
@@ -261,7 +261,7 @@ def _finding(
 
 
 def _summary(frames: Sequence[Frame]) -> dict[str, Any]:
-    sizes = [len(frame.atoms) for frame in frames]
+    sizes = [len(frame) for frame in frames]
     forces = [_largest_force(frame) for frame in frames if frame.forces is not None]
     compositions = [frame.atoms.get_chemical_formula() for frame in frames]
     return {
@@ -273,13 +273,11 @@ def _summary(frames: Sequence[Frame]) -> dict[str, Any]:
         "compositions": {
             formula: compositions.count(formula) for formula in sorted(set(compositions))
         },
-        "periodic_frames": sum(bool(frame.atoms.pbc.any()) for frame in frames),
+        "periodic_frames": sum(bool(frame.pbc.any()) for frame in frames),
         "labels": {
             name: sum(frame.label(name) is not None for frame in frames) for name in QUANTITIES
         },
-        "energy_ev_per_atom": _range(
-            [f.energy / len(f.atoms) for f in frames if f.energy is not None]
-        ),
+        "energy_ev_per_atom": _range([f.energy / len(f) for f in frames if f.energy is not None]),
         "largest_force_ev_per_angstrom": _range(forces),
         "force_rms_ev_per_angstrom": _rms([f.forces for f in frames if f.forces is not None]),
     }
@@ -294,7 +292,7 @@ def _where(frames: Sequence[Frame], mask: np.ndarray) -> list[Frame]:
 
 
 def _is_finite(frame: Frame) -> bool:
-    values = [frame.atoms.positions, frame.energy, frame.forces, frame.stress]
+    values = [frame.positions, frame.energy, frame.forces, frame.stress]
     return all(np.isfinite(value).all() for value in values if value is not None)
 
 
@@ -308,14 +306,11 @@ def _same_labels(one: Frame, other: Frame) -> bool:
 
 def _smallest_distance(frame: Frame) -> float:
     """Distance of the two nearest atoms, Å; infinite if none are within the search radius."""
-    atoms = frame.atoms
     edges = get_neighborhood(
-        atoms.positions, _SEARCH_RADIUS_ANGSTROM, tuple(atoms.pbc.tolist()), atoms.cell.array
+        frame.positions, _SEARCH_RADIUS_ANGSTROM, tuple(frame.pbc.tolist()), frame.cell
     )
     n_edge = np.array([len(edges[0])])
-    vectors = get_edge_relative_vectors(
-        atoms.positions, *edges, atoms.cell.array, n_edge, use_np=True
-    )
+    vectors = get_edge_relative_vectors(frame.positions, *edges, frame.cell, n_edge, use_np=True)
     return float(np.sqrt(np.square(vectors).sum(axis=1).min(initial=np.inf)))
 
 
@@ -341,7 +336,7 @@ def _outliers(values: np.ndarray, factor: float) -> np.ndarray:
 def _frames_per_element(frames: Sequence[Frame]) -> dict[int, int]:
     counts: dict[int, int] = {}
     for frame in frames:
-        for z in np.unique(frame.atoms.numbers).tolist():
+        for z in np.unique(frame.numbers).tolist():
             counts[z] = counts.get(z, 0) + 1
     return dict(sorted(counts.items()))
 

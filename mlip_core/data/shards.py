@@ -249,24 +249,22 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _row(frame: Frame, cutoff: float, labels: Sequence[str]) -> dict[str, np.ndarray]:
     """Unpadded arrays of one structure."""
-    atoms = frame.atoms
-    cell = atoms.cell.array if atoms.pbc.any() else np.zeros((3, 3))
-    pbc = tuple(atoms.pbc.tolist())
-    senders, receivers, shifts = get_neighborhood(atoms.positions, cutoff, pbc, cell)
+    cell, pbc = frame.cell, tuple(frame.pbc.tolist())
+    senders, receivers, shifts = get_neighborhood(frame.positions, cutoff, pbc, cell)
     if np.abs(shifts).max(initial=0) > np.iinfo(np.int16).max:
         raise UserError(f"{frame.place}: a cell vector is far smaller than the cutoff; check units")
     vectors = get_edge_relative_vectors(
-        atoms.positions, senders, receivers, shifts, cell, np.array([len(senders)]), use_np=True
+        frame.positions, senders, receivers, shifts, cell, np.array([len(senders)]), use_np=True
     )
     row = {
-        "positions": atoms.positions,
-        "atomic_numbers": atoms.numbers,
-        "neighbor_counts": np.bincount(receivers, minlength=len(atoms)),
+        "positions": frame.positions,
+        "atomic_numbers": frame.numbers,
+        "neighbor_counts": np.bincount(receivers, minlength=len(frame)),
         "senders": senders,
         "receivers": receivers,
         "shifts": shifts,
         "cell": cell,
-        "n_node": np.array(len(atoms)),
+        "n_node": np.array(len(frame)),
         "n_edge": np.array(len(senders)),
         "weight": np.array(1.0),
         "min_distance": np.sqrt(np.square(vectors).sum(axis=1).min(initial=np.inf)),

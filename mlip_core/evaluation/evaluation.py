@@ -85,18 +85,18 @@ def read_evaluation(directory: str | os.PathLike[str]) -> Evaluation:
 
 def _graph(frame: Frame, force_field: ForceField) -> jraph.GraphsTuple:
     known = sorted(force_field.dataset_info.atomic_energies_map)
-    unknown = sorted(set(frame.atoms.numbers.tolist()) - set(known))
+    unknown = sorted(set(frame.numbers.tolist()) - set(known))
     if unknown:
         raise UserError(
             f"{frame.place}: the model does not know {_symbols(unknown)} "
             f"(it knows {_symbols(known)}); leave the frame out or train with such structures"
         )
     system = ChemicalSystem(
-        atomic_numbers=frame.atoms.numbers,
-        atomic_species=np.searchsorted(known, frame.atoms.numbers),
-        positions=frame.atoms.positions,
-        cell=frame.atoms.cell.array if frame.atoms.pbc.any() else None,
-        pbc=tuple(frame.atoms.pbc.tolist()),
+        atomic_numbers=frame.numbers,
+        atomic_species=np.searchsorted(known, frame.numbers),
+        positions=frame.positions,
+        cell=frame.cell if frame.pbc.any() else None,
+        pbc=tuple(frame.pbc.tolist()),
     )
     return create_graph_from_chemical_system(system, force_field.cutoff_distance)
 
@@ -149,8 +149,8 @@ class _FreeAtoms(NamedTuple):
 
 
 def _evaluated(frame: Frame, output: Values, free_atoms: _FreeAtoms) -> EvaluatedStructure:
-    of_dataset, of_model = free_atoms.sums(frame.atoms.numbers)
-    config_type = frame.atoms.info.get("config_type")
+    of_dataset, of_model = free_atoms.sums(frame.numbers)
+    config_type = frame.info.get("config_type")
     return EvaluatedStructure(
         atoms=frame.atoms,
         reference=Values(

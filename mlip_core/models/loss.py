@@ -10,6 +10,7 @@ import jraph
 import numpy as np
 
 from mlip_core.models.loss_helpers import (
+    HUBER_DELTA,
     adaptive_huber_loss_forces,
     compute_eval_metrics,
     energy_error,
@@ -47,13 +48,18 @@ class Loss(ABC):
             eval_metrics: whether to compute the errors of an evaluation too.
         """
 
+    def weights(self, epoch: int | jax.Array) -> dict[str, Any]:
+        """The weights of the terms in an epoch by name; a loss of one term has none."""
+        del epoch
+        return {}
+
 
 class WeightedEFSLoss(Loss):
     """Sum of energy, forces and stress errors, each with a weight that may depend on the epoch.
 
     The loss of a structure is multiplied by its weight (``globals.weight``); the loss of the batch
-    is the mean over its real structures. Energy errors are per atom; force and stress errors are
-    means over components.
+    is the mean over its real structures, to which a label that is missing adds nothing. Energy
+    errors are per atom; force and stress errors are means over components.
     """
 
     def __init__(
@@ -105,11 +111,7 @@ class WeightedEFSLoss(Loss):
         Raises:
             UserError: if the data or the prediction lack what has a weight.
         """
-        weights = {
-            "energy_weight": self.energy_weight_schedule(epoch),
-            "forces_weight": self.forces_weight_schedule(epoch),
-            "stress_weight": self.stress_weight_schedule(epoch),
-        }
+        weights = self.weights(epoch)
         loss = self._mean_loss(prediction, ref_graph, weights)
         metrics = {"loss": loss}
         if eval_metrics:
@@ -117,6 +119,14 @@ class WeightedEFSLoss(Loss):
         elif self.extended_metrics:
             metrics |= {name: jnp.asarray(weight, loss.dtype) for name, weight in weights.items()}
         return loss, metrics
+
+    def weights(self, epoch: int | jax.Array) -> dict[str, Any]:
+        """``energy_weight``, ``forces_weight`` and ``stress_weight`` in an epoch."""
+        return {
+            "energy_weight": self.energy_weight_schedule(epoch),
+            "forces_weight": self.forces_weight_schedule(epoch),
+            "stress_weight": self.stress_weight_schedule(epoch),
+        }
 
     def _mean_loss(
         self, prediction: Prediction, graph: jraph.GraphsTuple, weights: dict[str, Any]
@@ -149,17 +159,48 @@ class MSELoss(WeightedEFSLoss):
 class HuberLoss(WeightedEFSLoss):
     """Weighted sum of Huber losses: linear in large errors, hence robust against outliers."""
 
+    def __init__(
+        self,
+        energy_weight_schedule: Schedule = lambda _: 1.0,
+        forces_weight_schedule: Schedule = lambda _: 25.0,
+        stress_weight_schedule: Schedule = lambda _: 0.0,
+        extended_metrics: bool = False,
+        energy_delta: float = HUBER_DELTA,
+        forces_delta: float = HUBER_DELTA,
+        stress_delta: float = HUBER_DELTA,
+    ) -> None:
+        """Set the weights, and where the loss turns linear.
+
+        Args:
+            energy_weight_schedule: as for every ``WeightedEFSLoss``.
+            forces_weight_schedule: the same.
+            stress_weight_schedule: the same.
+            extended_metrics: the same.
+            energy_delta: error of the energy from which on its loss is linear, eV/atom.
+            forces_delta: the same of a force component, eV/Å; less under large forces.
+            stress_delta: the same of a stress component, eV/Å³.
+        """
+        super().__init__(
+            energy_weight_schedule,
+            forces_weight_schedule,
+            stress_weight_schedule,
+            extended_metrics,
+        )
+        self.energy_delta = energy_delta
+        self.forces_delta = forces_delta
+        self.stress_delta = stress_delta
+
     def energy_terms(self, graph: jraph.GraphsTuple, delta: jax.Array) -> jax.Array:
         """See ``huber_energy_errors``."""
-        return huber_energy_errors(graph, delta)
+        return huber_energy_errors(graph, delta, self.energy_delta)
 
     def forces_terms(self, graph: jraph.GraphsTuple, forces: Any) -> jax.Array:
         """See ``adaptive_huber_loss_forces``."""
-        return adaptive_huber_loss_forces(graph, forces)
+        return adaptive_huber_loss_forces(graph, forces, self.forces_delta)
 
     def stress_terms(self, graph: jraph.GraphsTuple, stress: Any) -> jax.Array:
         """See ``huber_loss_stress``."""
-        return huber_loss_stress(graph, stress)
+        return huber_loss_stress(graph, stress, self.stress_delta)
 
 
 def _is_needed(name: str, weight: Any, predicted: Any, reference: Any) -> bool:

@@ -1,11 +1,13 @@
-"""Errors of a batch, structure by structure, and their averages over real structures and atoms.
+"""Errors of a batch, structure by structure, and their averages over what is labelled.
 
-Padding never counts: structures are masked by ``jraph.get_graph_padding_mask``, atoms by
-``jraph.get_node_padding_mask``. Energies are compared as interaction energies when both sides have
-them (see ``GraphGlobals.interaction_energy``), otherwise as total energies.
+Padding never counts, nor does a label that a structure lacks (see ``LabelMasks``): it adds nothing
+to a loss, and averages of errors are over the structures or atoms that have it. Energies are
+compared as interaction energies when both sides have them (see
+``GraphGlobals.interaction_energy``), otherwise as total energies.
 """
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,33 @@ HUBER_DELTA = 0.01
 
 HUBER_FORCE_STEPS = ((100.0, 0.7), (200.0, 0.4), (300.0, 0.1))
 """From which reference force norm (eV/Å) on the delta of the force loss shrinks to which factor."""
+
+
+class LabelMasks(NamedTuple):
+    """Which labels of a batch count.
+
+    Attributes:
+        energy: ``[n_graphs]``, real structures whose energy is known.
+        forces: ``[n_nodes]``, real atoms whose forces are known.
+        stress: ``[n_graphs]``, real structures whose stress is known.
+    """
+
+    energy: jax.Array
+    forces: jax.Array
+    stress: jax.Array
+
+
+def label_masks(graph: jraph.GraphsTuple) -> LabelMasks:
+    """The masks of a batch; nothing is computed for labels that no structure lacks."""
+    graphs, nodes = jraph.get_graph_padding_mask(graph), jraph.get_node_padding_mask(graph)
+    labels = graph.globals
+    if labels.has_forces is not None:
+        nodes &= (labels.has_forces > 0)[_graph_of_node(graph, nodes.shape[0])]
+    return LabelMasks(
+        graphs if labels.has_energy is None else graphs & (labels.has_energy > 0),
+        nodes,
+        graphs if labels.has_stress is None else graphs & (labels.has_stress > 0),
+    )
 
 
 def safe_divide(x: jax.Array, y: jax.Array) -> jax.Array:
@@ -68,19 +97,28 @@ def mean_squared_error_energy(graph: jraph.GraphsTuple, energy_pred: jax.Array) 
     return squared_energy_errors(graph, energy_pred - graph.globals.energy)
 
 
-def huber_loss_energy(graph: jraph.GraphsTuple, energy_pred: jax.Array) -> jax.Array:
-    """Weighted Huber loss of the energy per atom, ``[n_graphs]``; 0 for padding."""
-    return huber_energy_errors(graph, energy_pred - graph.globals.energy)
+def huber_loss_energy(
+    graph: jraph.GraphsTuple, energy_pred: jax.Array, delta: float = HUBER_DELTA
+) -> jax.Array:
+    """Weighted Huber loss of the energy per atom, ``[n_graphs]``; 0 for padding.
+
+    ``delta`` is where it turns linear, eV/atom.
+    """
+    return huber_energy_errors(graph, energy_pred - graph.globals.energy, delta)
 
 
 def squared_energy_errors(graph: jraph.GraphsTuple, delta: jax.Array) -> jax.Array:
     """As ``mean_squared_error_energy``, from the error ``delta`` (``[n_graphs]``, eV)."""
-    return _weigh_real_graphs(graph, jnp.square(safe_divide(delta, graph.n_node)))
+    squared = jnp.square(safe_divide(delta, graph.n_node))
+    return _weigh(graph, squared, graph.globals.has_energy)
 
 
-def huber_energy_errors(graph: jraph.GraphsTuple, delta: jax.Array) -> jax.Array:
-    """As ``huber_loss_energy``, from the error ``delta`` (``[n_graphs]``, eV)."""
-    return _weigh_real_graphs(graph, _huber(safe_divide(delta, graph.n_node), HUBER_DELTA))
+def huber_energy_errors(
+    graph: jraph.GraphsTuple, error: jax.Array, delta: float = HUBER_DELTA
+) -> jax.Array:
+    """As ``huber_loss_energy``, from the ``error`` (``[n_graphs]``, eV)."""
+    losses = _huber(safe_divide(error, graph.n_node), delta)
+    return _weigh(graph, losses, graph.globals.has_energy)
 
 
 def mean_squared_error_forces(graph: jraph.GraphsTuple, forces_pred: jax.Array) -> jax.Array:
@@ -88,30 +126,35 @@ def mean_squared_error_forces(graph: jraph.GraphsTuple, forces_pred: jax.Array) 
     return _average_over_atoms(graph, jnp.square(forces_pred - graph.nodes.forces))
 
 
-def adaptive_huber_loss_forces(graph: jraph.GraphsTuple, forces_pred: jax.Array) -> jax.Array:
+def adaptive_huber_loss_forces(
+    graph: jraph.GraphsTuple, forces_pred: jax.Array, delta: float = HUBER_DELTA
+) -> jax.Array:
     """Weighted Huber loss of a structure's force components, ``[n_graphs]``.
 
     The larger the reference force, the sooner the loss turns linear, so that a few atoms under huge
-    forces do not rule the fit (Batatia et al., arXiv:2401.00096, "conditional Huber loss").
+    forces do not rule the fit (Batatia et al., arXiv:2401.00096, "conditional Huber loss"). Under
+    small forces it does so at ``delta``, eV/Å.
     """
     reference = graph.nodes.forces
     squared_norm = jnp.sum(jnp.square(reference), axis=-1, keepdims=True)
-    delta = jnp.full_like(squared_norm, HUBER_DELTA)
+    deltas = jnp.full_like(squared_norm, delta)
     for norm, factor in HUBER_FORCE_STEPS:
-        delta = jnp.where(squared_norm >= norm**2, factor * HUBER_DELTA, delta)
-    return _average_over_atoms(graph, _huber(forces_pred - reference, delta))
+        deltas = jnp.where(squared_norm >= norm**2, factor * delta, deltas)
+    return _average_over_atoms(graph, _huber(forces_pred - reference, deltas))
 
 
 def mean_squared_error_stress(graph: jraph.GraphsTuple, stress_pred: jax.Array) -> jax.Array:
     """Weighted squared error of the nine stress components, ``[n_graphs]``, (eV/Å³)²."""
     squared = jnp.square(stress_pred - graph.globals.stress)
-    return _weigh_real_graphs(graph, squared.mean(axis=(-2, -1)))
+    return _weigh(graph, squared.mean(axis=(-2, -1)), graph.globals.has_stress)
 
 
-def huber_loss_stress(graph: jraph.GraphsTuple, stress_pred: jax.Array) -> jax.Array:
-    """Weighted Huber loss of the nine stress components, ``[n_graphs]``."""
-    losses = _huber(stress_pred - graph.globals.stress, HUBER_DELTA)
-    return _weigh_real_graphs(graph, losses.mean(axis=(-2, -1)))
+def huber_loss_stress(
+    graph: jraph.GraphsTuple, stress_pred: jax.Array, delta: float = HUBER_DELTA
+) -> jax.Array:
+    """Weighted Huber loss of the nine stress components, ``[n_graphs]``; ``delta`` in eV/Å³."""
+    losses = _huber(stress_pred - graph.globals.stress, delta)
+    return _weigh(graph, losses.mean(axis=(-2, -1)), graph.globals.has_stress)
 
 
 def energy_error(prediction: Prediction, ref_graph: jraph.GraphsTuple) -> jax.Array:
@@ -131,31 +174,31 @@ def energy_error(prediction: Prediction, ref_graph: jraph.GraphsTuple) -> jax.Ar
 def compute_eval_metrics(
     prediction: Prediction, ref_graph: jraph.GraphsTuple, extended_metrics: bool = False
 ) -> dict[str, jax.Array]:
-    """Mean absolute and squared errors over real structures (energy, stress) and atoms (forces).
+    """Mean absolute and squared errors over structures (energy, stress) and atoms with the label.
 
     Always ``mae_e``, ``mse_e`` and, where the data have forces, ``mae_f``, ``mse_f``. Extended: per
     atom (``_e_per_atom``), and ``_stress``, ``_stress_per_atom`` where stress is labelled and
     predicted. A metric that cannot be computed is left out. Units: eV, eV/Å, eV/Å³, or squared.
     """
-    real_graphs = jraph.get_graph_padding_mask(ref_graph)
+    masks = label_masks(ref_graph)
     energy_delta = energy_error(prediction, ref_graph)
-    metrics = _errors("e", energy_delta, real_graphs, compute_mae, compute_mse)
+    metrics = _errors("e", energy_delta, masks.energy, compute_mae, compute_mse)
     if extended_metrics:
         per_atom = safe_divide(energy_delta, ref_graph.n_node)
-        metrics |= _errors("e_per_atom", per_atom, real_graphs, compute_mae, compute_mse)
+        metrics |= _errors("e_per_atom", per_atom, masks.energy, compute_mae, compute_mse)
     if ref_graph.nodes.forces is not None and prediction.forces is not None:
         delta = prediction.forces - ref_graph.nodes.forces
-        real_nodes = jraph.get_node_padding_mask(ref_graph)
-        metrics |= _errors("f", delta, real_nodes, compute_mae_f, compute_mse_f)
+        metrics |= _errors("f", delta, masks.forces, compute_mae_f, compute_mse_f)
     if extended_metrics:
-        metrics |= _stress_metrics(prediction, ref_graph)
+        metrics |= _stress_metrics(prediction, ref_graph, masks.stress)
     return metrics
 
 
-def _stress_metrics(prediction: Prediction, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
+def _stress_metrics(
+    prediction: Prediction, graph: jraph.GraphsTuple, mask: jax.Array
+) -> dict[str, jax.Array]:
     if graph.globals.stress is None or prediction.stress is None:
         return {}
-    mask = jraph.get_graph_padding_mask(graph)
     delta = prediction.stress - graph.globals.stress
     per_atom = safe_divide(delta, graph.n_node[:, None, None])
     return _errors("stress", delta, mask, compute_mae_stress, compute_mse_stress) | _errors(
@@ -181,18 +224,27 @@ def _huber(x: jax.Array, delta: float | jax.Array) -> jax.Array:
     return optax.huber_loss(x, delta=delta)
 
 
-def _weigh_real_graphs(graph: jraph.GraphsTuple, errors: jax.Array) -> jax.Array:
-    real = jraph.get_graph_padding_mask(graph)
-    return jnp.where(real, graph.globals.weight * errors, 0.0)
+def _weigh(graph: jraph.GraphsTuple, errors: jax.Array, is_known: Any) -> jax.Array:
+    """``errors`` (``[n_graphs]``) by the structures' weights; 0 for padding and unknown labels."""
+    counts = jraph.get_graph_padding_mask(graph)
+    if is_known is not None:
+        counts &= is_known > 0
+    return jnp.where(counts, graph.globals.weight * errors, 0.0)
 
 
 def _average_over_atoms(graph: jraph.GraphsTuple, errors: jax.Array) -> jax.Array:
     """Mean over the atoms and components of each structure of ``errors`` (``[n_nodes, 3]``)."""
     n_graphs = graph.n_node.shape[0]
-    graph_of_node = jnp.repeat(
-        jnp.arange(n_graphs), graph.n_node, total_repeat_length=errors.shape[0]
-    )
     sums = jax.ops.segment_sum(
-        errors.sum(axis=-1), graph_of_node, n_graphs, indices_are_sorted=True
+        errors.sum(axis=-1),
+        _graph_of_node(graph, errors.shape[0]),
+        n_graphs,
+        indices_are_sorted=True,
     )
-    return _weigh_real_graphs(graph, safe_divide(sums, 3 * graph.n_node))
+    return _weigh(graph, safe_divide(sums, 3 * graph.n_node), graph.globals.has_forces)
+
+
+def _graph_of_node(graph: jraph.GraphsTuple, n_nodes: int) -> jax.Array:
+    """Number of the structure that each node belongs to, ``[n_nodes]``."""
+    numbers = jnp.arange(graph.n_node.shape[0])
+    return jnp.repeat(numbers, graph.n_node, total_repeat_length=n_nodes)

@@ -13,6 +13,7 @@ from mlip_core.data.splits import SplitConfig
 from mlip_core.simulation.nve_config import NveConfig
 from mlip_core.study.config_base import Closed, Name
 from mlip_core.study.dataset_config import DatasetConfig
+from mlip_core.study.expansion import Shorthand, expand_study
 from mlip_core.study.problems import describe_problems, nearest
 from mlip_core.study.run_config import RunConfig
 from mlip_core.utils.errors import UserError
@@ -45,7 +46,7 @@ class ExecutionConfig(Closed):
     )
 
 
-class StudyConfig(Closed):
+class StudyConfig(Shorthand, Closed):
     """A study: datasets, and runs on them."""
 
     title: str = Field(default="Study", description="Title of the report.")
@@ -110,8 +111,10 @@ def load_study(mapping: Mapping[str, Any], source: str = "config") -> StudyConfi
     Raises:
         UserError: with one line for each problem.
     """
+    expanded: Mapping[str, Any] = mapping
     try:
-        return StudyConfig.model_validate(mapping)
+        expanded = expand_study(mapping)
+        return StudyConfig.model_validate(expanded)
     except ValidationError as error:
-        lines = describe_problems(error, StudyConfig, mapping)
+        lines = describe_problems(error, StudyConfig, expanded)
         raise UserError("\n".join(f"{source}: {line}" for line in lines)) from None

@@ -33,7 +33,7 @@ def read_free_atom_energies(
     """
     energies: dict[int, float] = {}
     for frame in filter(is_free_atom, read_frames(paths, labels, require=())):
-        number = int(frame.atoms.numbers[0])
+        number = int(frame.numbers[0])
         if frame.energy is None:
             raise UserError(f"{frame.place}: free atom without energy {labels.energy_key!r}")
         if energies.setdefault(number, frame.energy) != frame.energy:
@@ -48,4 +48,4 @@ def read_free_atom_energies(
 
 def is_free_atom(frame: Frame) -> bool:
     """Whether a frame is one atom and not periodic."""
-    return len(frame.atoms) == 1 and not frame.atoms.pbc.any()
+    return len(frame) == 1 and not frame.pbc.any()

@@ -57,13 +57,13 @@ def _graphs(frames: Sequence[Frame], *, with_dummy: bool) -> list[jraph.GraphsTu
     return [
         create_graph_from_chemical_system(
             ChemicalSystem(
-                atomic_numbers=frame.atoms.numbers,
-                atomic_species=np.searchsorted([1, 8], frame.atoms.numbers),
-                positions=frame.atoms.positions,
+                atomic_numbers=frame.numbers,
+                atomic_species=np.searchsorted([1, 8], frame.numbers),
+                positions=frame.positions,
                 energy=frame.energy,
                 forces=frame.forces,
-                cell=frame.atoms.cell.array,
-                pbc=tuple(frame.atoms.pbc.tolist()),
+                cell=frame.cell,
+                pbc=tuple(frame.pbc.tolist()),
             ),
             INFO.cutoff_distance_angstrom,
             batch_it_with_minimal_dummy=with_dummy,
@@ -80,7 +80,7 @@ def test_each_structure_gets_its_own_prediction(
     graphs = _graphs(frames, with_dummy=True)
     for structure, frame, graph in zip(structures, frames, graphs, strict=True):
         alone = jax.device_get(force_field(graph))
-        n_atoms = len(frame.atoms)
+        n_atoms = len(frame)
         predicted = structure.predicted
         assert predicted.forces is not None
         assert predicted.stress is not None
@@ -126,10 +126,8 @@ def test_large_total_energies_lose_no_digits(force_field: ForceField, frames: li
 
 
 def _shifted(frame: Frame) -> Frame:
-    atoms = frame.atoms.copy()
     assert frame.energy is not None
-    atoms.info["energy"] = frame.energy + LARGE * len(atoms)
-    return frame_from_atoms(atoms, file=frame.file, index=frame.index)
+    return replace(frame, energy=frame.energy + LARGE * len(frame))
 
 
 def test_a_model_with_atomic_energies_of_its_own(

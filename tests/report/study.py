@@ -100,7 +100,7 @@ def _evaluation(frames: list[Frame], error: float, seed: int) -> Evaluation:
 def _evaluated(frame: Frame, error: float, rng: np.random.Generator) -> EvaluatedStructure:
     assert frame.energy is not None
     assert frame.forces is not None
-    free_atoms = sum(ATOMIC_ENERGIES[z] for z in frame.atoms.numbers)
+    free_atoms = sum(ATOMIC_ENERGIES[z] for z in frame.numbers)
     energy = frame.energy + rng.normal(scale=0.1 * error)
     return EvaluatedStructure(
         atoms=frame.atoms,

@@ -25,14 +25,13 @@ def system_from_frame(frame: Frame) -> ChemicalSystem:
 
     A structure that is not periodic has no cell, whatever the file says.
     """
-    atoms = frame.atoms
     return ChemicalSystem(
-        atomic_numbers=atoms.numbers,
-        atomic_species=np.unique(atoms.numbers, return_inverse=True)[1],
-        positions=atoms.positions,
+        atomic_numbers=frame.numbers,
+        atomic_species=np.unique(frame.numbers, return_inverse=True)[1],
+        positions=frame.positions,
         energy=frame.energy,
         forces=frame.forces,
         stress=frame.stress,
-        cell=atoms.cell.array if atoms.pbc.any() else None,
-        pbc=tuple(atoms.pbc.tolist()),
+        cell=frame.cell if frame.pbc.any() else None,
+        pbc=tuple(frame.pbc.tolist()),
     )

@@ -1,0 +1,24 @@
+"""Structures with labels from files of any format, with no label missed silently."""
+
+from mlip_core.data.frames.checking import frame_from_atoms
+from mlip_core.data.frames.frame import BadFrame, Frame, structure_digest
+from mlip_core.data.frames.labels import QUANTITIES, LabelKeys
+from mlip_core.data.frames.reading import (
+    iterate_frames,
+    read_frames,
+    read_frames_at,
+    scan_frames,
+)
+
+__all__ = [
+    "QUANTITIES",
+    "BadFrame",
+    "Frame",
+    "LabelKeys",
+    "frame_from_atoms",
+    "iterate_frames",
+    "read_frames",
+    "read_frames_at",
+    "scan_frames",
+    "structure_digest",
+]
