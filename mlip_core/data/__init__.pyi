@@ -1,5 +1,6 @@
 from .chemical_system import ChemicalSystem
 from .chemical_systems_readers import (
+    AseReader,
     ChemicalSystemsReader,
     CombinedReader,
     ExtxyzReader,
@@ -10,6 +11,7 @@ from .dataset_info import DatasetInfo
 from .graph_dataset_builder import GraphDatasetBuilder
 
 __all__ = [
+    "AseReader",
     "ChemicalSystem",
     "ChemicalSystemsReader",
     "ChemicalSystemsReaderConfig",

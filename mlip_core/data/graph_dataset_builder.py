@@ -1,10 +1,8 @@
 """From files of structures to batches in one object."""
 
-import logging
-from collections.abc import Sequence
+from dataclasses import replace
 
 import jax
-import jraph
 import numpy as np
 from jax.sharding import Mesh
 
@@ -15,18 +13,17 @@ from mlip_core.data.chemical_systems_readers.utils import (
     filter_systems_with_unseen_atoms_and_assign_atomic_species,
 )
 from mlip_core.data.configs import GraphDatasetBuilderConfig
-from mlip_core.data.dataset_info import DatasetInfo, compute_dataset_info_from_graphs
-from mlip_core.data.helpers.atomic_number_table import AtomicNumberTable
+from mlip_core.data.dataset_info import DatasetInfo
 from mlip_core.data.helpers.data_prefetching import (
     ParallelGraphDataset,
     PrefetchIterator,
     create_global_arrays,
 )
-from mlip_core.data.helpers.graph_creation import create_graph_from_chemical_system
+from mlip_core.data.helpers.graph_creation import make_segment, structure_of
 from mlip_core.data.helpers.graph_dataset import GraphDataset
+from mlip_core.data.helpers.graph_store import GraphStore, Segment, subtract_atomic_energies
+from mlip_core.data.statistics import compute_dataset_info
 from mlip_core.utils.errors import UserError
-
-_logger = logging.getLogger(__name__)
 
 Datasets = tuple[GraphDataset, GraphDataset, GraphDataset]
 PrefetchedDatasets = tuple[PrefetchIterator, PrefetchIterator, PrefetchIterator]
@@ -71,15 +68,24 @@ class GraphDatasetBuilder:
         Raises:
             UserError: if a file cannot be used or there is no structure to train on.
         """
-        splits = self._reader.load(postprocess_fun=self._number_elements)
+        splits = self._reader.load(postprocess_fun=self._select)
         if not splits[0]:
             raise UserError("the training set is empty; give train_dataset_paths with structures")
-        cutoff = self._config.graph_cutoff_angstrom
-        graphs = [[create_graph_from_chemical_system(s, cutoff) for s in split] for split in splits]
-        info = self._given_info or self._compute_info(splits[0], graphs[0])
+        config = self._config
+        segments = [
+            make_segment(map(structure_of, systems), config.graph_cutoff_angstrom)
+            for systems in splits
+        ]
+        info = self._given_info or compute_dataset_info(
+            segments[:1],
+            config.graph_cutoff_angstrom,
+            avg_num_neighbors=config.avg_num_neighbors,
+            avg_r_min_angstrom=config.avg_r_min_angstrom,
+        )
         self._dataset_info = info
         train, valid, test = (
-            self._dataset(split, info, is_training=index == 0) for index, split in enumerate(graphs)
+            self._dataset(segment, info, is_training=index == 0)
+            for index, segment in enumerate(segments)
         )
         self._datasets = train, valid, test
 
@@ -122,7 +128,7 @@ class GraphDatasetBuilder:
             raise DatasetsHaveNotBeenProcessedError("call prepare_datasets() first")
         return self._dataset_info
 
-    def _number_elements(
+    def _select(
         self,
         train: list[ChemicalSystem],
         valid: list[ChemicalSystem],
@@ -133,25 +139,13 @@ class GraphDatasetBuilder:
             train, valid, test, z_table
         )
 
-    def _compute_info(
-        self, systems: Sequence[ChemicalSystem], graphs: list[jraph.GraphsTuple]
-    ) -> DatasetInfo:
-        numbers = np.unique(np.concatenate([system.atomic_numbers for system in systems]))
-        return compute_dataset_info_from_graphs(
-            graphs,
-            self._config.graph_cutoff_angstrom,
-            AtomicNumberTable(numbers.tolist()),
-            self._config.avg_num_neighbors,
-            self._config.avg_r_min_angstrom,
-        )
-
-    def _dataset(
-        self, graphs: list[jraph.GraphsTuple], info: DatasetInfo, is_training: bool
-    ) -> GraphDataset:
+    def _dataset(self, segment: Segment, info: DatasetInfo, is_training: bool) -> GraphDataset:
+        store = GraphStore.from_segments([segment], info.z_table.z_to_index_map(255, unknown=-1))
         if self._config.use_formation_energies:
-            graphs = [_with_formation_energy(graph, info.atomic_energies) for graph in graphs]
+            formation = subtract_atomic_energies(store, info.atomic_energies)
+            store = replace(store, segments=(replace(segment, energy=formation),))
         return GraphDataset(
-            graphs,
+            store,
             self._config.batch_size,
             self._config.max_n_node,
             self._config.max_n_edge,
@@ -169,13 +163,3 @@ class GraphDatasetBuilder:
             self._config.batch_prefetch_num_devices,
             lambda batch: create_global_arrays(batch, mesh),
         )
-
-
-def _with_formation_energy(
-    graph: jraph.GraphsTuple, atomic_energies: np.ndarray
-) -> jraph.GraphsTuple:
-    energy = graph.globals.energy
-    if energy is None:
-        return graph
-    formation = energy - atomic_energies[graph.nodes.species].sum()
-    return graph._replace(globals=graph.globals._replace(energy=formation))

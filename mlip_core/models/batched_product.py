@@ -1,4 +1,4 @@
-"""Products of many small matrices, in the memory layout that is fast.
+"""Products of features with matrices, in the memory layout that is fast.
 
 XLA's CPU backend has a fast kernel for batched products whose left factor is contracted over its
 last axis, and slow loops (measured: three to ten times slower) for those contracted over the first,
@@ -15,6 +15,15 @@ from jax import lax
 
 Array = Any
 Factors = tuple[Array, Array]
+
+
+def mix_channels(x: Array, weight: Array) -> Array:
+    """``x @ weight`` for ``[..., n_in]`` and ``[n_in, n_out]``, as a product of two matrices.
+
+    If ``x`` had more axes than two in the product, XLA's CPU backend would copy its transpose for
+    the derivative by ``weight``.
+    """
+    return (x.reshape(-1, x.shape[-1]) @ weight).reshape(*x.shape[:-1], weight.shape[1])
 
 
 @jax.custom_vjp

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mlip_core.models.batched_product import mix_channels
 from mlip_core.models.equivariant.coupling import add_up
 from mlip_core.models.equivariant.irreps import SCALAR, Irrep
 from mlip_core.models.initializers import ZEROS, normal
@@ -78,7 +79,10 @@ class Linear(nn.Module):
             name = f"w[{i},{j}] {n_in}x{irrep},{n_out}x{irrep}"
             weight = self.param(name, _STANDARD_NORMAL, (n_in, n_out))
             weights.setdefault(irrep, []).append(weight * n_in**-0.5)
-        return {irrep: features[irrep] @ _side_by_side(own) for irrep, own in weights.items()}
+        return {
+            irrep: mix_channels(features[irrep], _side_by_side(own))
+            for irrep, own in weights.items()
+        }
 
 
 def _side_by_side(weights: Sequence[Array]) -> Array:
@@ -127,7 +131,7 @@ def mix_by_species(x: Array, weight: Array, node_species: Array) -> Array:
         return jnp.einsum("mni,ino->mno", x, weight[:, node_species])
     own = [(node_species == species)[:, None] for species in range(num_species)]
     by_species = jnp.concatenate([jnp.where(is_own, x, 0) for is_own in own], axis=2)
-    return by_species @ weight.swapaxes(0, 1).reshape(-1, n_out)
+    return mix_channels(by_species, weight.swapaxes(0, 1).reshape(-1, n_out))
 
 
 def select_by_species(table: Array, node_species: Array) -> Array:

@@ -1,6 +1,5 @@
 """A network together with its parameters."""
 
-from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from mlip_core.models.initializers import draw_parameters
 from mlip_core.models.mlip_network import MLIPNetwork
 from mlip_core.models.predictor import ForceFieldPredictor
 from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes, Prediction
+from mlip_core.utils.garbage import collector_paused
 
 Parameters = dict[str, Any]
 
@@ -65,10 +65,16 @@ class ForceField:
 
     def __call__(self, graph: jraph.GraphsTuple) -> Prediction:
         """Predict a batch; compiled once for each shape of batch."""
-        return self._jitted(self.params, graph)
+        with collector_paused():  # the first call is traced
+            return self._jitted(self.params, graph)
+
+    def lower(self, graph: jraph.GraphsTuple) -> jax.stages.Lowered:
+        """The program for batches of this shape, to look at or to compile ahead of the first."""
+        with collector_paused():
+            return self._jitted.lower(self.params, graph)
 
     @cached_property
-    def _jitted(self) -> Callable[[Parameters, jraph.GraphsTuple], Prediction]:
+    def _jitted(self) -> jax.stages.Wrapped:
         return jax.jit(self.predictor.apply)
 
     @property
@@ -94,7 +100,8 @@ class ForceField:
 
 def _drawn_shapes(predictor: ForceFieldPredictor) -> Parameters:
     key = jax.eval_shape(jax.random.key, 0)
-    return jax.eval_shape(partial(_initialize, predictor), key, _smallest_graph())
+    with collector_paused():
+        return jax.eval_shape(partial(_initialize, predictor), key, _smallest_graph())
 
 
 def _initialize(

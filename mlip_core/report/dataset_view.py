@@ -1,7 +1,6 @@
 """What the page says about one dataset."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +60,13 @@ def dataset_view(dataset: DatasetResults, writer: FigureWriter) -> DatasetView:
     return DatasetView(
         name=dataset.name,
         splits=_splits(dataset),
-        facts=[*_quality_facts(dataset.quality), *_info_facts(dataset.info)],
+        facts=[*_quality_facts(dataset.quality), *_info_facts(dataset)],
         checked=bool(dataset.quality),
-        findings=[_finding(finding) for finding in dataset.quality.get("findings", [])],
+        findings=[
+            _finding(finding)
+            for source in (dataset.quality, dataset.split)
+            for finding in source.get("findings", [])
+        ],
         figures=list(_figures(dataset, writer)),
         appendices=list(_appendices(dataset)),
     )
@@ -75,11 +78,11 @@ def element_names(info: Mapping[str, Any]) -> list[str]:
 
 
 def _splits(dataset: DatasetResults) -> list[SplitView]:
-    counts = Counter(row["split"] for row in dataset.split.get("frames", []))
+    sizes = dataset.split.get("sizes", {})
     return [
-        SplitView(name, counts[name], dataset.manifests.get(name, {}).get("n_nodes"), purpose)
+        SplitView(name, sizes[name], dataset.manifests.get(name, {}).get("n_nodes"), purpose)
         for name, purpose in _PURPOSES.items()
-        if counts[name]
+        if sizes.get(name)
     ]
 
 
@@ -90,10 +93,14 @@ def _quality_facts(quality: Mapping[str, Any]) -> Iterator[Fact]:
     atoms = summary["atoms"]
     sizes = {atoms["smallest"], atoms["largest"]}
     yield Fact("Structures", thousands(summary["frames"]))
+    if dropped := summary["dropped"]:
+        reasons = ", ".join(f"{_words(check)} {thousands(n)}" for check, n in dropped.items())
+        yield Fact("Left out by the check", f"{thousands(sum(dropped.values()))}: {reasons}")
     yield Fact("Atoms", f"{' to '.join(map(str, sorted(sizes)))} in a structure")
     yield Fact("Composition", _compositions(summary["compositions"]))
     if periodic := summary["periodic_frames"]:
         yield Fact("Periodic", f"{thousands(periodic)} structures")
+    yield Fact("Labels", _labels(summary["labels"], summary["frames"]))
     yield from _range_fact("Energy", "eV/atom", summary["energy_ev_per_atom"], decimals=4)
     largest = summary["largest_force_ev_per_angstrom"]
     yield from _range_fact("Largest force", "eV/Å", largest, decimals=2)
@@ -101,11 +108,21 @@ def _quality_facts(quality: Mapping[str, Any]) -> Iterator[Fact]:
         yield Fact("RMS of force components", f"{significant(rms)} eV/Å")
 
 
-def _compositions(counts: Mapping[str, int]) -> str:
-    common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = [f"{formula} ({thousands(n)})" for formula, n in common[:_MOST_COMPOSITIONS]]
-    more = len(common) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+def _compositions(compositions: Mapping[str, Any]) -> str:
+    frequent = list(compositions["frequent"].items())[:_MOST_COMPOSITIONS]
+    shown = [f"{formula} ({thousands(n)})" for formula, n in frequent]
+    more = compositions["number"] - len(shown)
+    return ", ".join(shown) + (f" and {thousands(more)} more" if more else "")
+
+
+def _labels(counts: Mapping[str, int], n_frames: int) -> str:
+    """``energy, forces, stress of 12 structures``."""
+    named = [
+        name if count == n_frames else f"{name} of {thousands(count)} structures"
+        for name, count in counts.items()
+        if count
+    ]
+    return ", ".join(named) or "none"
 
 
 def _range_fact(
@@ -116,7 +133,8 @@ def _range_fact(
         yield Fact(label, f"{low} to {high} {unit}, mean {mean}")
 
 
-def _info_facts(info: Mapping[str, Any]) -> Iterator[Fact]:
+def _info_facts(dataset: DatasetResults) -> Iterator[Fact]:
+    info = dataset.info
     if not info:
         return
     energies = [
@@ -124,15 +142,24 @@ def _info_facts(info: Mapping[str, Any]) -> Iterator[Fact]:
         for z, energy in info["atomic_energies_map"].items()
     ]
     yield Fact("Atomic energies", ", ".join(energies))
-    yield Fact("Cutoff", f"{info['cutoff_distance_angstrom']:g} Å")
+    cutoff = info["cutoff_distance_angstrom"]
+    yield Fact("Cutoff", f"{cutoff:g} Å")
+    height = dataset.quality.get("summary", {}).get("smallest_cell_height_angstrom")
+    if height is not None:
+        small = ", below the cutoff: atoms see their own images" if height < cutoff else ""
+        yield Fact("Smallest height of a cell", f"{fixed(height, 2)} Å{small}")
     yield Fact("Neighbours", f"{fixed(info['avg_num_neighbors'], 2)} of an atom on average")
 
 
 def _finding(finding: Mapping[str, Any]) -> FindingView:
-    severity = {"error": "Error", "warn": "Warning"}[finding["severity"]]
+    severity = {"error": "Error", "warn": "Warning", "drop": "Left out"}[finding["action"]]
     message, remedy = finding["message"], finding["remedy"]
     text = f"{message} ({_places(finding)}). {remedy[0].upper()}{remedy[1:]}."
     return FindingView(severity, text)
+
+
+def _words(check: str) -> str:
+    return check.replace("_", " ")
 
 
 def _places(finding: Mapping[str, Any]) -> str:

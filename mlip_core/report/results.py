@@ -109,16 +109,18 @@ def read_labels(dataset: DatasetResults, split: str) -> dict[str, np.ndarray]:
 
 
 def _shard_labels(shard: Shard, info: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    numbers = shard.arrays["atomic_numbers"]
+    segment = shard.segment
     labels = {}
-    if "energy" in shard.arrays:
+    if segment.energy is not None:
         by_number = np.zeros(256)
         for z, energy in info["atomic_energies_map"].items():
             by_number[int(z)] = energy
-        interaction = shard.arrays["energy"] - by_number[numbers].sum(axis=1)
-        labels["energy"] = interaction / shard.arrays["n_node"]
-    if "forces" in shard.arrays:
-        labels["force"] = np.linalg.norm(shard.arrays["forces"][numbers > 0], axis=1)
+        of_atoms = np.add.reduceat(by_number[segment.codes], segment.node_ends - segment.n_node)
+        interaction = (segment.energy - of_atoms) / segment.n_node
+        labels["energy"] = interaction[~np.isnan(interaction)]
+    if segment.forces is not None:
+        sizes = np.linalg.norm(segment.forces, axis=1)
+        labels["force"] = sizes[~np.isnan(sizes)]
     return labels
 
 

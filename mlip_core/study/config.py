@@ -38,7 +38,14 @@ class ExecutionConfig(Closed):
     """Means of computing; none of them is part of what is learned."""
 
     training_threads: PositiveInt | None = Field(
-        default=None, description="Threads of one training; by default all that Snakemake has."
+        default=None,
+        description="Threads of one training; by default all that Snakemake has, shared out where "
+        "there are several GPUs.",
+    )
+    gpus_per_training: NonNegativeInt | None = Field(
+        default=None,
+        description="GPUs of one training, one batch each; by default one if the machine has any. "
+        "On a cluster the profile says it: the machine that Snakemake runs on need not have them.",
     )
     compilation_cache: str | None = Field(
         default="results/.cache/jax",

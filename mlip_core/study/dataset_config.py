@@ -18,6 +18,7 @@ from mlip_core.data.quality import QualityConfig
 from mlip_core.data.splits import SplitConfig
 from mlip_core.reference.config import ReferenceConfig
 from mlip_core.study.config_base import Closed
+from mlip_core.study.problems import nearest
 from mlip_core.utils.errors import UserError
 
 
@@ -55,6 +56,11 @@ class GraphConfig(Closed):
         description="Instead of the training set's mean over structures of the smallest distance "
         "of two atoms, Å.",
     )
+    energy_scale: Literal["none", "force_rms"] | PositiveFloat = Field(
+        default="none",
+        description="Factor on the energy of each atom as the network gives it: a number, or the "
+        "root mean square of the training set's forces, with which a network's own scale is 1.",
+    )
 
 
 class SplitKeys(SplitConfig):
@@ -76,7 +82,7 @@ class DatasetConfig(Closed):
     check: QualityConfig = Field(
         default=QualityConfig(), description="What the check of the data looks at."
     )
-    split: SplitKeys = Field(description="How many frames are for training, validation, test.")
+    split: SplitKeys = Field(description="Which frames are for training, validation, test.")
     graph: GraphConfig = Field(default=GraphConfig(), description="How structures become graphs.")
     atomic_energies: Literal["isolated_atoms", "least_squares"] | dict[str, float] = Field(
         default="least_squares",
@@ -84,14 +90,30 @@ class DatasetConfig(Closed):
         "from the source's frames of one atom, from a least-squares fit to the training set, or "
         "given by element symbol, e.g. `{H: -10.7, O: -102.6}`.",
     )
-    num_shards: PositiveInt = Field(
+    shard_jobs: PositiveInt = Field(
         default=1,
-        description="Jobs, and files, over which the making of a split's graphs is scattered; the "
-        "result does not depend on it.",
+        description="Jobs over which the making of a split's graphs is scattered; the result does "
+        "not depend on it.",
+    )
+    structures_per_shard: PositiveInt = Field(
+        default=4096,
+        description="Structures in a file of graphs. A job has no more than that in memory.",
     )
     seed: NonNegativeInt | None = Field(
         default=None, description="Instead of the one derived from the study's seed."
     )
+
+    @model_validator(mode="after")
+    def _split_files_are_source_files(self) -> Self:
+        known = self.source.files or []
+        for name, files in self.split.files.items():
+            for file in files:
+                if file not in known:
+                    raise ValueError(
+                        f"split.{name}.files: {file!r} is not among source.files"
+                        f"{nearest(file, known)} (they are: {', '.join(known) or 'none'})"
+                    )
+        return self
 
     @field_validator("atomic_energies")
     @classmethod

@@ -1,51 +1,130 @@
-"""The structures of a dataset, apart from the free atoms that stand in the same files."""
+"""The frames of a dataset as the jobs after its check use them: streamed, found by the index."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from mlip_core.data.frames import Frame, LabelKeys, read_frames
+import numpy as np
+
+from mlip_core.data.frame_index import FrameFlag, FrameIndex, read_index
+from mlip_core.data.frames import Frame, LabelKeys, read_frames_at
+from mlip_core.data.splits import load_split, split_size
 from mlip_core.utils.errors import UserError
 
+__all__ = ["iterate_split", "read_free_atom_energies", "split_size"]
 
-def read_structures(
-    paths: Sequence[str | os.PathLike[str]],
+# Files that can be left and entered again anywhere need not all be open at once.
+_OPEN_FILES = 64
+
+PathLike = str | os.PathLike[str]
+
+
+def iterate_split(
+    index_path: PathLike,
+    split_path: PathLike,
+    name: str,
     labels: LabelKeys,
     require: Sequence[str] = ("energy", "forces"),
-) -> list[Frame]:
-    """All frames but the free atoms: what is checked, split, trained on and tested.
+    start: int = 0,
+    stop: int | None = None,
+) -> Iterator[Frame]:
+    """Read the frames ``[start:stop]`` of a split, in the order of the split.
+
+    Args:
+        index_path: the index of the dataset's frames.
+        split_path: the split file.
+        name: "train", "valid" or "test".
+        labels: keys and units of the labels.
+        require: labels that each frame must have.
+        start: the first frame.
+        stop: the frame after the last one; by default to the end.
 
     Raises:
-        UserError: see ``read_frames``; or if there are only free atoms.
+        UserError: see ``read_frames_at``; or if index, split and files do not belong together.
     """
-    frames = [frame for frame in read_frames(paths, labels, require) if not is_free_atom(frame)]
-    if not frames:
-        raise UserError(f"{', '.join(map(str, paths))}: only free atoms; give structures as well")
-    return frames
+    index, split = read_index(index_path), load_split(split_path)
+    rows = split.rows[name][start:stop]
+    if rows.max(initial=-1) >= len(index) or not np.array_equal(
+        index.digest[rows], split.digests[name][start:stop]
+    ):
+        raise UserError(f"{split_path}: was made for other frames than {index_path}; make it again")
+    readers = _FileReaders(index, rows, labels, require)
+    for row in rows.tolist():
+        frame = readers.next(int(index.file[row]))
+        if bytes.fromhex(frame.digest) != index.digest[row].tobytes():
+            raise UserError(
+                f"{frame.place}: is another structure than when the dataset was checked;"
+                " run the check again"
+            )
+        yield frame
 
 
-def read_free_atom_energies(
-    paths: Sequence[str | os.PathLike[str]], labels: LabelKeys
-) -> dict[int, float]:
-    """Energies of the free atoms, eV, by atomic number.
+def read_free_atom_energies(index_path: PathLike, labels: LabelKeys) -> dict[int, float]:
+    """Energies of the free atoms, eV, by atomic number, from the index of the frames.
 
     Raises:
         UserError: if there is none, one has no energy, or two of an element differ.
     """
+    index = read_index(index_path)
     energies: dict[int, float] = {}
-    for frame in filter(is_free_atom, read_frames(paths, labels, require=())):
-        number = int(frame.numbers[0])
-        if frame.energy is None:
-            raise UserError(f"{frame.place}: free atom without energy {labels.energy_key!r}")
-        if energies.setdefault(number, frame.energy) != frame.energy:
-            raise UserError(f"{frame.place}: another energy than an earlier atom of its element")
+    for row in index.free_atoms.tolist():
+        number = int(index.composition_numbers[index.composition_starts[index.composition[row]]])
+        if not index.flags[row] & FrameFlag.ENERGY:
+            raise UserError(f"{index.place(row)}: free atom without energy {labels.energy_key!r}")
+        energy = float(index.energy[row])
+        if energies.setdefault(number, energy) != energy:
+            raise UserError(
+                f"{index.place(row)}: another energy than an earlier atom of its element"
+            )
     if not energies:
         raise UserError(
-            f"{', '.join(map(str, paths))}: no frame of a single atom; add them, or set "
+            f"{', '.join(index.files)}: no frame of a single atom; add them, or set "
             "atomic_energies to least_squares or to the energies"
         )
-    return energies
+    return dict(sorted(energies.items()))
 
 
-def is_free_atom(frame: Frame) -> bool:
-    """Whether a frame is one atom and not periodic."""
-    return len(frame) == 1 and not frame.pbc.any()
+class _FileReaders:
+    """Reads each file's share of some rows in their order, the files in any order."""
+
+    def __init__(
+        self, index: FrameIndex, rows: np.ndarray, labels: LabelKeys, require: Sequence[str]
+    ) -> None:
+        self._index = index
+        self._labels = labels
+        self._require = require
+        order = np.argsort(index.file[rows], kind="stable")
+        files, starts = np.unique(index.file[rows][order], return_index=True)
+        parts = np.split(rows[order], starts)[1:]
+        self._rows = dict(zip(files.tolist(), parts, strict=True))
+        self._open: dict[int, Iterator[Frame]] = {}
+
+    def next(self, file: int) -> Frame:
+        """The next frame of a file."""
+        frames = self._open.pop(file, None) or self._frames(file)
+        frame = next(frames)
+        self._rows[file] = self._rows[file][1:]
+        if len(self._rows[file]):
+            self._open[file] = frames
+        self._limit_open_files()
+        return frame
+
+    def _frames(self, file: int) -> Iterator[Frame]:
+        """The rest of a file's frames."""
+        rows = self._rows[file]
+        index = self._index
+        offsets = index.offset[rows].tolist()
+        return read_frames_at(
+            index.files[file],
+            index.index[rows].tolist(),
+            self._labels,
+            self._require,
+            None if -1 in offsets else offsets,
+        )
+
+    def _limit_open_files(self) -> None:
+        """Leave the file that was used the longest time ago, of those that can be left."""
+        if len(self._open) > _OPEN_FILES:
+            offsets = ((file, self._index.offset[self._rows[file]]) for file in self._open)
+            oldest = next((file for file, known in offsets if known.min() >= 0), None)
+            if oldest is not None:
+                del self._open[oldest]

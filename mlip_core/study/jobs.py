@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from mlip_core.utils.errors import exit_on_user_error
+from mlip_core.utils.stopping import EXIT_RESUME, StoppedError
 
 
 @contextmanager
@@ -16,7 +17,8 @@ def run_job(log: str | os.PathLike[str]) -> Iterator[TextIO | None]:
     """Send all output of the process, compiled libraries included, to ``log``.
 
     Yields the terminal that standard error was connected to, for progress that a person watches, or
-    ``None``. A ``UserError`` ends the process with status 1 and one line in the log.
+    ``None``. A ``UserError`` ends the process with status 1 and one line in the log; a
+    ``StoppedError`` with status ``EXIT_RESUME`` (75): the same job, started again, goes on.
     """
     terminal = _terminal()
     Path(log).parent.mkdir(parents=True, exist_ok=True)
@@ -27,8 +29,17 @@ def run_job(log: str | os.PathLike[str]) -> Iterator[TextIO | None]:
         os.dup2(file.fileno(), 2)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
     logging.captureWarnings(True)
-    with exit_on_user_error():
+    with exit_on_user_error(), _exit_on_stop():
         yield terminal
+
+
+@contextmanager
+def _exit_on_stop() -> Iterator[None]:
+    try:
+        yield
+    except StoppedError as error:
+        sys.stderr.write(f"stopped: {error}\n")
+        sys.exit(EXIT_RESUME)
 
 
 def _terminal() -> TextIO | None:

@@ -1,11 +1,20 @@
 """The runs of a study file: one training each."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from mlip_core.study.config_base import Closed
-from mlip_core.study.model_config import AnyModelConfig, default_model
+from mlip_core.study.model_config import DEFAULT_ARCHITECTURE, AnyModelConfig, default_model
 from mlip_core.training.optimizer_config import OptimizerConfig
 from mlip_core.training.training_loop_config import TrainingLoopConfig
 
@@ -27,6 +36,20 @@ class LossConfig(Closed):
     stress_weight: Weight = Field(
         default=0.0, description="Weight of the stress; larger than 0 needs `predict_stress`."
     )
+    huber_energy_delta: PositiveFloat = Field(
+        default=0.01, description="Where Huber's loss turns linear, eV/atom."
+    )
+    huber_forces_delta: PositiveFloat = Field(
+        default=0.01,
+        description="The same for force components, eV/Å; less where the reference force is huge.",
+    )
+    huber_stress_delta: PositiveFloat = Field(
+        default=0.01, description="The same for stress components, eV/Å³."
+    )
+    extended_metrics: bool = Field(
+        default=True,
+        description="Whether to report energies per atom and stress too, and the weights.",
+    )
 
     @field_validator("energy_weight", "forces_weight", "stress_weight")
     @classmethod
@@ -42,8 +65,58 @@ class TrainingConfig(TrainingLoopConfig):
     random_seed: int = Field(default=42, description="By default derived from the run's seed.")
 
 
+RECIPES: dict[str, dict[str, dict[str, Any]]] = {
+    "mace": {
+        "loss": {"energy_weight": 100.0, "forces_weight": 25.0},
+        "optimizer": {
+            "grad_norm": 10.0,
+            "init_learning_rate": 1e-3,
+            "peak_learning_rate": 1e-2,
+            "final_learning_rate": 1e-2,
+            "warmup_steps": 100,
+        },
+        "plateau": {"patience": 15, "factor": 0.7, "min_scale": 1e-3},
+    },
+    "nequip": {
+        "loss": {"energy_weight": 100.0, "forces_weight": 25.0},
+        "optimizer": {
+            "grad_norm": 10.0,
+            "init_learning_rate": 1e-4,
+            "peak_learning_rate": 5e-3,
+            "final_learning_rate": 5e-3,
+            "warmup_steps": 200,
+        },
+        "plateau": {"patience": 15, "factor": 0.7, "min_scale": 1e-3},
+    },
+    "visnet": {
+        "loss": {"energy_weight": 100.0, "forces_weight": 25.0},
+        "optimizer": {
+            "grad_norm": 10.0,
+            "init_learning_rate": 1e-4,
+            "peak_learning_rate": 1e-3,
+            "final_learning_rate": 1e-3,
+            "warmup_steps": 500,
+        },
+        "plateau": {"patience": 15, "factor": 0.7, "min_scale": 1e-3},
+    },
+}
+"""What a run of an architecture trains with where its config does not say it.
+
+None of it depends on the number of epochs, so that a longer training continues a shorter one: the
+learning rate goes down when the validation set asks for it.
+"""
+
+RECIPE_STRESS_WEIGHT = 1000.0
+"""Weight of the stress in a recipe, if it is predicted: eV/Å³ are small numbers."""
+
+
 class RunConfig(Closed):
-    """One training: a model on a dataset."""
+    """One training: a model on a dataset.
+
+    The loss, and the optimizer with `training.plateau`, are by default those of the architecture's
+    recipe. As soon as a run has a table `loss` or `optimizer`, what that table leaves out has the
+    defaults below instead.
+    """
 
     dataset: str = Field(description="Name of the dataset.")
     model: AnyModelConfig = Field(default=default_model(), description="The network.")
@@ -59,3 +132,26 @@ class RunConfig(Closed):
     seed: NonNegativeInt | None = Field(
         default=None, description="Instead of the one derived from the study's seed."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_recipe(cls, run: Any) -> Any:
+        if not isinstance(run, Mapping):
+            return run
+        recipe = RECIPES.get(_architecture(run.get("model")))
+        if recipe is None:
+            return run
+        stress = {"stress_weight": RECIPE_STRESS_WEIGHT} if run.get("predict_stress") else {}
+        filled = {"loss": recipe["loss"] | stress, **run}
+        training = run.get("training")
+        if "optimizer" not in run:
+            filled["optimizer"] = recipe["optimizer"]
+            if isinstance(training, Mapping):
+                filled["training"] = {"plateau": recipe["plateau"], **training}
+        return filled
+
+
+def _architecture(model: Any) -> Any:
+    if isinstance(model, Mapping):
+        return model.get("architecture", DEFAULT_ARCHITECTURE)
+    return getattr(model, "architecture", DEFAULT_ARCHITECTURE)

@@ -1,7 +1,7 @@
 """One run of a study: from the shards to the trained model."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,12 +23,17 @@ from mlip_core.training import (
     TrainingIOHandler,
     TrainingLoop,
     get_default_mlip_optimizer,
+    has_tensorboard,
+    log_metrics_to_json_lines,
     log_metrics_to_line,
+    log_metrics_to_tensorboard,
 )
 from mlip_core.training.progress import TrainingProgress
+from mlip_core.training.training_loop import NOT_OF_THE_COURSE
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import file_digest, json_digest, write_json, write_text
 from mlip_core.utils.seeds import derive_seed
+from mlip_core.utils.stopping import stop_on_signals
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,12 @@ def train_run(
 
     Raises:
         UserError: if another process trains this run, or the training cannot be done.
+        StoppedError: if SIGTERM or SIGINT has come; calling it again goes on.
     """
     started = provenance.now()
-    with exclusive(outputs.checkpoints / "lock", f"training of {outputs.model}"):
-        loop = _resumable_loop(run, inputs, outputs, terminal)
+    lock = exclusive(outputs.checkpoints / "lock", f"training of {outputs.model}")
+    with lock, stop_on_signals() as should_stop:
+        loop = _resumable_loop(run, inputs, outputs, terminal, should_stop)
         loop.run()
         save_model_to_zip(outputs.model, loop.best_model)
         resolved = run.model_dump(mode="json")
@@ -117,8 +124,11 @@ def fingerprint(run: RunConfig, paths: Iterable[str | os.PathLike[str]]) -> str:
 
     It depends on the content of the inputs, not on where they lie or what the dataset is called.
     """
+    course = run.model_dump(
+        mode="json", exclude={"dataset": True, "training": set(NOT_OF_THE_COURSE)}
+    )
     content = {
-        "run": run.model_dump(mode="json", exclude={"dataset": True, "training": {"num_epochs"}}),
+        "run": course,
         "inputs": [file_digest(path) for path in paths],
     }
     return json_digest(content)[:16]
@@ -126,9 +136,19 @@ def fingerprint(run: RunConfig, paths: Iterable[str | os.PathLike[str]]) -> str:
 
 def make_loss(config: LossConfig) -> WeightedEFSLoss:
     """The loss with its weights as functions of the epoch."""
-    loss = {"mse": MSELoss, "huber": HuberLoss}[config.name]
-    weights = (config.energy_weight, config.forces_weight, config.stress_weight)
-    return loss(*map(_schedule, weights))
+    energy, forces = _schedule(config.energy_weight), _schedule(config.forces_weight)
+    stress = _schedule(config.stress_weight)
+    if config.name == "mse":
+        return MSELoss(energy, forces, stress, config.extended_metrics)
+    return HuberLoss(
+        energy,
+        forces,
+        stress,
+        config.extended_metrics,
+        energy_delta=config.huber_energy_delta,
+        forces_delta=config.huber_forces_delta,
+        stress_delta=config.huber_stress_delta,
+    )
 
 
 def _schedule(weight: Weight) -> optax.Schedule:
@@ -144,6 +164,7 @@ def _resumable_loop(
     inputs: TrainingInputs,
     outputs: TrainingOutputs,
     terminal: TextIO | None,
+    should_stop: Callable[[], bool],
 ) -> TrainingLoop:
     """The training where it was left.
 
@@ -153,7 +174,8 @@ def _resumable_loop(
     num_epochs = run.training.num_epochs
     name = fingerprint(run, inputs.paths)
     for directory in (name, f"{name}-{num_epochs}-epochs"):
-        loop = _make_loop(run, inputs, outputs, outputs.checkpoints / directory, terminal)
+        path = outputs.checkpoints / directory
+        loop = _make_loop(run, inputs, outputs, path, terminal, should_stop)
         rows = loop.history.metrics
         if not rows or rows[-1]["epoch"] <= num_epochs:
             return loop
@@ -166,6 +188,7 @@ def _make_loop(
     outputs: TrainingOutputs,
     directory: Path,
     terminal: TextIO | None,
+    should_stop: Callable[[], bool],
 ) -> TrainingLoop:
     assert run.seed is not None, "seeds are filled in by StudyConfig.run_config"
     seed = run.seed
@@ -179,6 +202,9 @@ def _make_loop(
             timing_csv=outputs.timing,
         )
     )
+    io_handler.attach_logger(log_metrics_to_json_lines(directory / "metrics.jsonl"))
+    if has_tensorboard():
+        io_handler.attach_logger(log_metrics_to_tensorboard(directory / "tensorboard"))
     if terminal is not None:
         io_handler.attach_logger(log_metrics_to_line)
     return TrainingLoop(
@@ -191,6 +217,7 @@ def _make_loop(
         io_handler=io_handler,
         should_parallelize=len(jax.devices()) > 1,
         progress=TrainingProgress(terminal),
+        should_stop=should_stop,
     )
 
 

@@ -6,7 +6,15 @@ from .optimizer import (
 from .optimizer_config import OptimizerConfig
 from .progress import TrainingProgress
 from .training_io_handler import TrainingIOHandler, TrainingIOHandlerConfig
-from .training_loggers import convert_mse_to_rmse_in_logs, log_metrics_to_line, log_metrics_to_table
+from .training_loggers import (
+    convert_mse_to_rmse_in_logs,
+    has_tensorboard,
+    log_metrics_to_json_lines,
+    log_metrics_to_line,
+    log_metrics_to_table,
+    log_metrics_to_tensorboard,
+    log_metrics_to_tracker,
+)
 from .training_loop import TrainingLoop
 from .training_loop_config import TrainingLoopConfig
 
@@ -21,6 +29,10 @@ __all__ = [
     "convert_mse_to_rmse_in_logs",
     "get_default_mlip_optimizer",
     "get_mlip_optimizer_chain_with_flexible_base_optimizer",
+    "has_tensorboard",
+    "log_metrics_to_json_lines",
     "log_metrics_to_line",
     "log_metrics_to_table",
+    "log_metrics_to_tensorboard",
+    "log_metrics_to_tracker",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mlip_core.data.helpers.data_prefetching import create_prefetch_iterator
+from mlip_core.training.parallel import put
 from mlip_core.utils.errors import UserError
 
 BATCHES_AHEAD = 2
@@ -37,9 +38,7 @@ def device_batches(
     elif _stack_size(dataset) is not None and mesh is None:
         batches = (jax.tree.map(lambda array: array[0], stack) for stack in batches)
     sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names)) if mesh else None
-    return create_prefetch_iterator(
-        batches, BATCHES_AHEAD, lambda batch: jax.device_put(batch, sharding)
-    )
+    return create_prefetch_iterator(batches, BATCHES_AHEAD, lambda batch: put(batch, sharding))
 
 
 def steps_per_epoch(dataset: Any, mesh: Mesh | None = None) -> int | None:

@@ -20,13 +20,18 @@ class EvaluationStep:
     """
 
     def __init__(
-        self, predictor: Any, eval_loss_fun: LossFunction, mesh: Mesh | None = None
+        self,
+        predictor: Any,
+        eval_loss_fun: LossFunction,
+        mesh: Mesh | None = None,
+        matmul_precision: str | None = None,
     ) -> None:
         """See ``make_evaluation_step``."""
         predict = jax.jit(predictor.apply)
 
         def metrics_of(params: Any, batch: jraph.GraphsTuple, epoch: Any) -> tuple[Metrics, Counts]:
-            metrics = eval_loss_fun(predict(params, batch), batch, epoch, True)[1]
+            with jax.default_matmul_precision(matmul_precision):
+                metrics = eval_loss_fun(predict(params, batch), batch, epoch, True)[1]
             if mesh is None:
                 return metrics, count_batch(batch)
             return average_over_devices({}, metrics, count_batch(batch), mesh)[1:]
@@ -51,7 +56,10 @@ class EvaluationStep:
 
 
 def make_evaluation_step(
-    predictor: Any, eval_loss_fun: LossFunction, mesh: Mesh | None = None
+    predictor: Any,
+    eval_loss_fun: LossFunction,
+    mesh: Mesh | None = None,
+    matmul_precision: str | None = None,
 ) -> EvaluationStep:
     """The step that ``run_evaluation`` needs.
 
@@ -59,8 +67,9 @@ def make_evaluation_step(
         predictor: gives ``predictor.apply(params, graph) -> Prediction``.
         eval_loss_fun: a ``Loss``; called with ``eval_metrics=True``.
         mesh: devices to share a step; batches then have a leading axis of that length.
+        matmul_precision: of the factors of matrix products; see ``TrainingLoopConfig``.
     """
-    return EvaluationStep(predictor, eval_loss_fun, mesh)
+    return EvaluationStep(predictor, eval_loss_fun, mesh, matmul_precision)
 
 
 def run_evaluation(

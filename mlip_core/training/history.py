@@ -33,8 +33,14 @@ class History:
         self.metrics[-1] |= {f"{prefix}{name}": value for name, value in converted.items()}
 
     def add_timing(self, epoch: int, timing: dict[str, float]) -> None:
-        """Add the row of an epoch."""
+        """Add the row of an epoch, or replace it."""
+        self.timing = [row for row in self.timing if row["epoch"] < epoch]
         self.timing.append({"epoch": epoch} | timing)
+
+    def forget_after(self, epoch: int) -> None:
+        """Remove the rows of later epochs."""
+        self.metrics = [row for row in self.metrics if row["epoch"] <= epoch]
+        self.timing = [row for row in self.timing if row["epoch"] <= epoch]
 
     def copy(self) -> "History":
         """A copy that later rows do not reach."""

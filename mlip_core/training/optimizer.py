@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from mlip_core.training.optimizer_config import OptimizerConfig
@@ -72,10 +73,22 @@ def learning_rate_schedule(config: OptimizerConfig) -> optax.Schedule:
     warmup = optax.linear_schedule(
         config.init_learning_rate, config.peak_learning_rate, config.warmup_steps
     )
-    transition = optax.linear_schedule(
-        config.peak_learning_rate, config.final_learning_rate, config.transition_steps
+    return optax.join_schedules([warmup, _transition(config)], [config.warmup_steps])
+
+
+def _transition(config: OptimizerConfig) -> optax.Schedule:
+    peak, final, n_steps = (
+        config.peak_learning_rate,
+        config.final_learning_rate,
+        config.transition_steps,
     )
-    return optax.join_schedules([warmup, transition], [config.warmup_steps])
+    if n_steps == 0:
+        return optax.constant_schedule(final)
+    if peak == 0 or config.transition == "linear":
+        return optax.linear_schedule(peak, final, n_steps)
+    if config.transition == "cosine":
+        return optax.cosine_decay_schedule(peak, n_steps, alpha=final / peak)
+    return lambda step: peak * (final / peak) ** jnp.minimum(step / n_steps, 1.0)
 
 
 def weight_decay_mask(params: Any) -> Any:

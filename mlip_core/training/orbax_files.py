@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jax
 import orbax.checkpoint as ocp
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError)
@@ -21,7 +22,7 @@ def save_items(path: Path, trees: dict[str, Any], record: Any) -> None:
     remove_unfinished(path.parent)
     items = {name: ocp.args.PyTreeSave(tree) for name, tree in trees.items()}
     args = ocp.args.Composite(**items, record=ocp.args.JsonSave(record))
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+    with _checkpointer() as checkpointer:
         checkpointer.save(path, args=args, force=True)
 
 
@@ -29,7 +30,7 @@ def restore_items(path: Path, *names: str) -> tuple[Any, ...]:
     """Read items of a checkpoint, as trees of NumPy arrays, and its record last."""
     items = {name: ocp.args.PyTreeRestore() for name in names}
     args = ocp.args.Composite(**items, record=ocp.args.JsonRestore())
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+    with _checkpointer() as checkpointer:
         restored = checkpointer.restore(path, args=args)
     return *(restored[name] for name in names), restored["record"]
 
@@ -45,3 +46,17 @@ def remove_unfinished(directory: Path) -> None:
     for path in directory.glob("*"):
         if path.is_dir() and not path.name.isdigit():
             shutil.rmtree(path)
+
+
+def _checkpointer() -> ocp.Checkpointer:
+    """One that does not wait for other processes: one writes, and each reads for itself."""
+    process = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=process,
+        active_processes={process},
+        barrier_sync_key_prefix=f"process-{process}",
+    )
+    handler = ocp.CompositeCheckpointHandler(
+        composite_options=ocp.CompositeOptions(multiprocessing_options=alone)
+    )
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)

@@ -1,4 +1,9 @@
-"""One step shared by several devices: each has a batch of its own, results are averaged."""
+"""One step shared by several devices: each has a batch of its own, results are averaged.
+
+With several processes (``jax.distributed.initialize`` before anything else of JAX), every process
+runs the same program on the same data and computes on its own devices. All decisions follow from
+averages that all of them have, so they stay in step; the first one writes.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mlip_core.training.metrics_reweighting import Counts, count_of
 
@@ -18,6 +23,34 @@ def mesh_of_all_devices() -> Mesh | None:
     if len(jax.devices()) == 1:
         return None
     return Mesh(np.array(jax.devices()), (DATA_AXIS,))
+
+
+def put(tree: Any, sharding: NamedSharding | None) -> Any:
+    """Put arrays that are the same in all processes onto devices, which need not all be local."""
+    if sharding is None or sharding.is_fully_addressable:
+        return jax.device_put(tree, sharding)
+
+    def put_parts(leaf: Any) -> jax.Array:
+        array = np.asarray(leaf)
+        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+    return jax.tree.map(put_parts, tree)
+
+
+def replicate(tree: Any, mesh: Mesh | None) -> Any:
+    """Put the same arrays onto all devices of a mesh, or onto the default device."""
+    return put(tree, NamedSharding(mesh, PartitionSpec()) if mesh else None)
+
+
+def local(tree: Any) -> Any:
+    """Arrays that all devices have, as this process has them: to use without the others."""
+    return jax.tree.map(_local, tree)
+
+
+def _local(array: Any) -> Any:
+    if isinstance(array, jax.Array) and not array.is_fully_addressable:
+        return array.addressable_data(0)
+    return array
 
 
 def on_each_device(fun: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from mlip_core.training.packing import Packed, digest, first_difference, layout_
 from mlip_core.utils.errors import UserError
 
 ARRAYS_ITEM = "arrays"
+FORMAT = 2
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +26,13 @@ class ResumePoint:
     """All that decides the rest of a training.
 
     Attributes:
-        arrays: a tree of arrays: training state, best parameters.
+        arrays: trees of arrays by name: the training state, and that of the best epoch.
         scalars: more arrays by name, the names being known to the checkpoint only: sums of metrics.
         record: a JSON value: position in the data, best loss, history.
         is_sound: whether it is worth keeping; may be a boolean that is still computed.
     """
 
-    arrays: Any
+    arrays: dict[str, Any]
     scalars: dict[str, Any]
     record: dict[str, Any]
     is_sound: bool | jax.Array = True
@@ -64,22 +65,30 @@ class ResumeCheckpoints:
         if not bool(point.is_sound):
             return
         packed, layout = pack(_tree(point.arrays, point.scalars))
-        record = {"layout": layout, "scalars": sorted(point.scalars), "record": point.record}
+        record = {
+            "format": FORMAT,
+            "layout": layout,
+            "arrays": sorted(point.arrays),
+            "scalars": sorted(point.scalars),
+            "record": point.record,
+        }
         record["seal"] = _seal(packed, record)
         save_items(self._directory / str(position), {ARRAYS_ITEM: packed}, record)
         for old in self.positions()[: -self._max_to_keep]:
             shutil.rmtree(self._directory / str(old))
 
-    def restore(self, template: Any) -> ResumePoint | None:
+    def restore(self, template: dict[str, Any]) -> ResumePoint | None:
         """The newest checkpoint that is whole; ``None`` if there is none.
 
         A damaged one is skipped with a warning.
 
         Args:
-            template: a tree of arrays of the same names, types and shapes.
+            template: trees of arrays of the same names, types and shapes; the checkpoint may lack
+                some of the trees.
 
         Raises:
-            UserError: if the checkpoint is of a training of another model or optimizer.
+            UserError: if the checkpoint is of a training of another model or optimizer, or of
+                another version.
         """
         for position in reversed(self.positions()):
             path = self._directory / str(position)
@@ -89,7 +98,10 @@ class ResumeCheckpoints:
                 reason = str(error).partition("\n")[0]
                 logger.warning("%s: damaged, using the one before: %s", path, reason)
                 continue
-            tree = _tree(template, _scalars_template(record))
+            if record.get("format") != FORMAT:
+                raise UserError(f"{path}: is of another version of this program; remove {path}")
+            stored = {name: template[name] for name in record["arrays"]}
+            tree = _tree(stored, _scalars_template(record))
             if difference := first_difference(record["layout"], layout_of(tree)):
                 raise UserError(
                     f"{path}: is of another model or optimizer ({difference}); "

@@ -24,6 +24,7 @@ from mlip_core.training.model_checkpoints import (
     ModelCheckpoints,
     RestoredModel,
 )
+from mlip_core.training.parallel import local
 from mlip_core.training.resume_checkpoints import ResumeCheckpoints, ResumePoint
 from mlip_core.training.training_state import TrainingState
 from mlip_core.utils.errors import UserError
@@ -105,7 +106,8 @@ class TrainingIOHandlerConfig(BaseModel):
 class TrainingIOHandler:
     """Writes what a training leaves behind, without making it wait.
 
-    Without ``local_model_output_dir`` it only calls loggers and writes tables.
+    Without ``local_model_output_dir`` it only calls loggers and writes tables. Of several processes
+    only the first writes and logs; all of them read checkpoints, from a directory that they share.
     """
 
     Config = TrainingIOHandlerConfig
@@ -133,6 +135,7 @@ class TrainingIOHandler:
         self._last_save = time.monotonic()
         self._last_resume_write = _done()
         self._last_history_write = _done()
+        self._is_writer = jax.process_index() == 0
         self._models: ModelCheckpoints | None = None
         self._resume_points: ResumeCheckpoints | None = None
         if self.config.local_model_output_dir is not None:
@@ -144,12 +147,12 @@ class TrainingIOHandler:
 
     def log(self, category: LogCategory, to_log: dict[str, Any], epoch_number: int) -> None:
         """Call all loggers."""
-        for logger in self._loggers:
+        for logger in self._loggers if self._is_writer else ():
             logger(category, to_log, epoch_number)
 
     def save_dataset_info(self, dataset_info: DatasetInfo) -> None:
         """Write ``dataset_info.json``."""
-        if self._models is not None:
+        if self._models is not None and self._is_writer:
             path = self._models.directory.parent / DATASET_INFO_FILE
             self._submit(lambda: write_dataset_info(path, dataset_info))
 
@@ -158,7 +161,7 @@ class TrainingIOHandler:
         training_state: TrainingState,
         epoch_number: int,
         *,
-        ema_decay: float | None = None,
+        averaged_params: Any | None = None,
         best_loss: float | None = None,
     ) -> None:
         """Write the best model so far, ``model/<epoch_number>``, in the background.
@@ -166,16 +169,17 @@ class TrainingIOHandler:
         Args:
             training_state: is copied on the device first, so that a step may take over its memory.
             epoch_number: the name of the checkpoint.
-            ema_decay: decay of the moving average; that of the config if ``None``.
+            averaged_params: the average of the parameters on which the model was judged; if
+                ``None``, the moving average of the state, debiased by the decay of the config.
             best_loss: validation loss of the model; restored with it.
         """
-        if (models := self._models) is None:
+        if (models := self._models) is None or not self._is_writer:
             return
-        state = snapshot(training_state)
-        ema = None
-        if self.config.save_debiased_ema:
-            decay = self.config.ema_decay if ema_decay is None else ema_decay
-            ema = _debias(state.ema_state, decay)
+        state, ema = snapshot(local((training_state, averaged_params)))
+        if not self.config.save_debiased_ema:
+            ema = None
+        elif ema is None:
+            ema = _debias(state.ema_state, self.config.ema_decay)
         self._submit(lambda: models.save(epoch_number, state, ema, best_loss))
 
     def restore_training_state(self, training_state: TrainingState) -> TrainingState:
@@ -204,7 +208,9 @@ class TrainingIOHandler:
         Args:
             finished_epoch: number of the epoch that has just ended; ``None`` in the middle of one.
         """
-        if self._resume_points is None or not self._last_resume_write.done():
+        if self._resume_points is None or not self._is_writer:
+            return False
+        if not self._last_resume_write.done():
             return False
         interval = self.config.checkpoint_interval_seconds
         if interval is not None and time.monotonic() - self._last_save >= interval:
@@ -221,14 +227,15 @@ class TrainingIOHandler:
             position: a number that grows as training goes on.
             point: its arrays are copied on the device first; its record must not change any more.
         """
-        if (checkpoints := self._resume_points) is None:
+        if (checkpoints := self._resume_points) is None or not self._is_writer:
             return
-        arrays, scalars = snapshot((point.arrays, point.scalars))
-        copied = replace(point, arrays=arrays, scalars=scalars)
+        parts = (point.arrays, point.scalars, point.is_sound)
+        arrays, scalars, is_sound = snapshot(local(parts))
+        copied = replace(point, arrays=arrays, scalars=scalars, is_sound=is_sound)
         self._last_save = time.monotonic()
         self._last_resume_write = self._submit(lambda: checkpoints.save(position, copied))
 
-    def restore_resume_point(self, template: Any) -> ResumePoint | None:
+    def restore_resume_point(self, template: dict[str, Any]) -> ResumePoint | None:
         """The newest whole checkpoint for resuming, if the config asks for it and there is one.
 
         Raises:
@@ -246,7 +253,7 @@ class TrainingIOHandler:
             is_final: whether no more rows will come; otherwise nothing is written while the last
                 tables are still waiting to be.
         """
-        if is_final or self._last_history_write.done():
+        if self._is_writer and (is_final or self._last_history_write.done()):
             self._last_history_write = self._writer.submit(partial(self._write, history.copy()))
 
     def wait_until_finished(self) -> None:
@@ -258,6 +265,8 @@ class TrainingIOHandler:
     def _open(self, directory: Path) -> None:
         self._models = ModelCheckpoints(directory / MODEL_DIR, self.config.max_checkpoints_to_keep)
         self._resume_points = ResumeCheckpoints(directory / RESUME_DIR)
+        if not self._is_writer:
+            return
         if self.config.clear_previous_checkpoints:
             shutil.rmtree(self._models.directory, ignore_errors=True)
             self._resume_points.clear()

@@ -1,69 +1,70 @@
 """The training loop: epochs of steps, evaluations, best models, and exact resumption."""
 
 import dataclasses
+import logging
 import math
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
 
 from mlip_core.models.force_field import ForceField
 from mlip_core.models.loss import Loss
 from mlip_core.training.batches import device_batches, steps_per_epoch
-from mlip_core.training.ema import exponentially_moving_average, get_debiased_params
+from mlip_core.training.decisions import loss_limit, plateau_scale, should_stop_early
+from mlip_core.training.ema import (
+    EMAState,
+    add_to_mean,
+    exponentially_moving_average,
+    get_debiased_params,
+)
 from mlip_core.training.evaluation import make_evaluation_step, run_evaluation
 from mlip_core.training.history import History
 from mlip_core.training.in_flight import InFlight
 from mlip_core.training.log_category import LogCategory
 from mlip_core.training.metrics_reweighting import MetricSums
 from mlip_core.training.optimizer import LEARNING_RATE
-from mlip_core.training.parallel import mesh_of_all_devices
+from mlip_core.training.parallel import mesh_of_all_devices, replicate
 from mlip_core.training.progress import TrainingProgress
 from mlip_core.training.resume_checkpoints import ResumePoint
+from mlip_core.training.standing import Best, Position
 from mlip_core.training.training_io_handler import TrainingIOHandler, snapshot
 from mlip_core.training.training_loggers import log_metrics_to_line
 from mlip_core.training.training_loop_config import TrainingLoopConfig
 from mlip_core.training.training_state import TrainingState, init_training_state
 from mlip_core.training.training_step import make_train_step
 from mlip_core.utils.errors import UserError
+from mlip_core.utils.stopping import StoppedError
 
 EVALUATION_ORDER = 0
 """The epoch whose order of data evaluations use: always the same, so that sums round alike."""
 
+SWA_MEAN = "swa_mean"
+"""Name of the mean of stochastic weight averaging in the extras of the training state."""
 
-@dataclasses.dataclass
-class _Best:
-    """The best model so far: its parameters, validation loss and epoch."""
+NOT_OF_THE_COURSE = {"num_epochs", "early_stopping"}
+"""Settings that only say where a training ends, not how it gets there."""
 
-    params: Any
-    loss: float
-    epoch: int
+logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass
-class _Position:
-    """Where a training stands.
+class _DivergedError(Exception):
+    """The training has diverged; the message says how."""
 
-    Attributes:
-        epoch: number of the epoch under way or, between epochs, of the last one; the first is 1.
-        step: steps done in the epoch; ``None`` between epochs.
-        total_steps: steps done in all.
-        seconds: time spent in the epoch before this process.
-    """
 
-    epoch: int = 0
-    step: int | None = None
-    total_steps: int = 0
-    seconds: float = 0.0
+@dataclasses.dataclass(frozen=True)
+class _EpochSettings:
+    """What is the same for all steps of an epoch: scalars of the compiled step."""
 
-    @property
-    def order(self) -> int:
-        """A number that grows with each step and each end of an epoch."""
-        return self.total_steps + self.epoch - (self.step is not None)
+    epoch: np.int32
+    learning_rate_scale: np.float32
+    loss_limit: np.float32
 
 
 class TrainingLoop:
@@ -73,6 +74,9 @@ class TrainingLoop:
     config has ``resume``, it starts where a killed training of the same output directory was saved
     last, and ends with the same parameters, best model and metrics, bit for bit. A larger
     ``num_epochs`` continues a finished training.
+
+    A training that diverges goes back to the end of its best epoch and on with a smaller learning
+    rate; see ``DivergenceConfig``.
 
     Attributes:
         training_state: the state; after ``run``, the final one.
@@ -94,6 +98,7 @@ class TrainingLoop:
         mesh: Mesh | None = None,
         should_parallelize: bool | None = None,
         progress: TrainingProgress | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> None:
         """Make or restore the state of the training.
 
@@ -109,6 +114,9 @@ class TrainingLoop:
             mesh: devices to share each step, one batch each.
             should_parallelize: whether to share each step over all devices, if no mesh is given.
             progress: shows how far the training is.
+            should_stop: asked after each step; once it says so, the training is saved and ``run``
+                raises ``StoppedError``. With several processes, JAX's notice of SIGTERM is asked
+                instead, so that all stop after the same step.
 
         Raises:
             UserError: if the training set is empty, or a checkpoint does not fit.
@@ -126,6 +134,8 @@ class TrainingLoop:
         self._progress = progress
         if progress is not None:
             self._io.attach_logger(progress.log)
+        self._loss = loss
+        self._should_stop = should_stop or (lambda: False)
         ema_fun = exponentially_moving_average(config.ema_decay)
         self._train_step = make_train_step(
             force_field.predictor,
@@ -134,13 +144,20 @@ class TrainingLoop:
             ema_fun,
             config.num_gradient_accumulation_steps,
             self.mesh,
+            config.matmul_precision,
         )
-        self._evaluation_step = make_evaluation_step(force_field.predictor, loss, self.mesh)
+        self._evaluation_step = make_evaluation_step(
+            force_field.predictor, loss, self.mesh, config.matmul_precision
+        )
         state = init_training_state(force_field.params, optimizer, ema_fun)
-        self.training_state: TrainingState = self._replicate(state)
+        if config.swa_start_epoch is not None:
+            mean = jax.tree.map(jnp.zeros_like, state.params)
+            extras = {SWA_MEAN: EMAState(mean, jnp.zeros((), jnp.int32))}
+            state = dataclasses.replace(state, extras=extras)
+        self.training_state: TrainingState = replicate(state, self.mesh)
         self.history = History()
-        self._position = _Position()
-        self._best = _Best(snapshot(self.training_state.params), math.inf, 0)
+        self._position = Position()
+        self._best = self._best_of(self.training_state, math.inf, 0)
         self._sums: MetricSums | None = None
         self._is_started = self._resume() or self._restore_model()
 
@@ -167,14 +184,19 @@ class TrainingLoop:
         """Train until ``num_epochs`` epochs are done; at once if a restored training has them.
 
         Raises:
-            UserError: if the loss is not finite any more. The best model stays as it was.
+            UserError: if the training diverges again and again. The best model stays as it was.
+            StoppedError: if ``should_stop`` has said so. All is saved.
         """
         self._io.save_dataset_info(self._force_field.dataset_info)
         if self._progress is not None:
             n_steps = steps_per_epoch(self._train_dataset, self.mesh)
-            self._progress.start(self.config.num_epochs, n_steps, max(self._finished_epochs, 0))
+            finished = max(self._position.finished_epochs, 0)
+            self._progress.start(self.config.num_epochs, n_steps, finished)
         try:
             self._run()
+        except StoppedError:
+            self._save_resume_point()
+            raise
         finally:
             if self._progress is not None:
                 self._progress.stop()
@@ -182,68 +204,108 @@ class TrainingLoop:
 
     def test(self, test_dataset: Any) -> dict[str, float]:
         """Evaluate the best model on other data; log and return its metrics (MAE and MSE)."""
-        metrics = self._evaluate(self._best.params, test_dataset, self._best.epoch)
+        batches = device_batches(test_dataset, EVALUATION_ORDER, mesh=self.mesh)
+        metrics = self._evaluate(self._best.params, batches, self._best.epoch)
         self._io.log(LogCategory.TEST_METRICS, metrics, self._best.epoch)
         return metrics
 
     def _run(self) -> None:
-        is_complete = self._is_started and self._finished_epochs >= self.config.num_epochs
-        if not self._is_started:
-            self._is_started = True
-            if self.config.run_eval_at_start:
-                self._evaluate_and_judge()
-        while self._finished_epochs < self.config.num_epochs:
-            self._train_epoch()
+        is_complete = self._is_started and self._is_finished()
+        if not self._is_started and self.config.run_eval_at_start:
             self._evaluate_and_judge()
-            self._end_epoch()
+        self._is_started = True
+        while not self._is_finished():
+            try:
+                self._train_epoch()
+                self._evaluate_and_judge()
+            except _DivergedError as error:
+                self._go_back(str(error))
+            else:
+                self._end_epoch()
         self._io.save_history(self.history, is_final=True)
         if not is_complete:
             self._save_resume_point()
 
-    @property
-    def _finished_epochs(self) -> int:
-        return self._position.epoch - (self._position.step is not None)
+    def _is_finished(self) -> bool:
+        if self._position.finished_epochs >= self.config.num_epochs:
+            return True
+        is_between_epochs = self._position.step is None
+        rows, early_stopping = self.history.metrics, self.config.early_stopping
+        return is_between_epochs and should_stop_early(rows, early_stopping)
+
+    def _stop_if_asked(self) -> None:
+        if jax.process_count() > 1:
+            is_asked = multihost_utils.reached_preemption_sync_point(self._position.order)
+        else:
+            is_asked = self._should_stop()
+        if is_asked:
+            raise StoppedError(f"stopped in epoch {self._position.epoch}; start again to resume")
 
     # --- one epoch
 
     def _train_epoch(self) -> None:
         position = self._position
         if position.step is None:
-            self._position = position = _Position(position.epoch + 1, 0, position.total_steps)
+            position.begin_epoch()
             self._sums = None
+        settings = self._epoch_settings()
         start = time.perf_counter() - position.seconds
         in_flight = InFlight()
-        for batch in device_batches(
-            self._train_dataset, position.epoch, position.step or 0, self.mesh
-        ):
-            self._check_finite(in_flight.add(self._do_step(batch)))
+        for batch in self._training_batches():
+            self._check_sound(in_flight.add(self._do_step(batch, settings)))
             position.seconds = time.perf_counter() - start
             if self._progress is not None:
                 self._progress.step(position.epoch, position.step or 0)
+            self._stop_if_asked()
             if self._io.is_resume_point_due():
                 self._save_resume_point()
-        self._check_finite(in_flight.drain())
+        self._check_sound(in_flight.drain())
         self._check_accumulation()
-        self._log_training(time.perf_counter() - start)
-        position.step = None
+        self._log_training(time.perf_counter() - start, settings)
 
-    def _do_step(self, batch: Any) -> jax.Array:
+    def _training_batches(self) -> Iterator[Any]:
+        """The rest of the epoch; notes the time that the loop waits for data."""
         position = self._position
-        epoch = np.int32(position.epoch)
-        self.training_state, self._sums, is_finite = self._train_step(
-            self.training_state, self._sums, batch, epoch
-        )
-        position.step = (position.step or 0) + 1
-        position.total_steps += 1
-        return is_finite
+        batches = device_batches(self._train_dataset, position.epoch, position.step or 0, self.mesh)
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            position.seconds_waiting += time.perf_counter() - start
+            if batch is None:
+                return
+            yield batch
 
-    def _check_finite(self, results: list[jax.Array]) -> None:
-        if all(bool(is_finite) for is_finite in results):
-            return
-        raise UserError(
-            f"training diverged in epoch {self._position.epoch}: the loss is not finite any more; "
-            f"lower peak_learning_rate or grad_norm. The best model is of epoch {self._best.epoch}"
+    def _epoch_settings(self) -> _EpochSettings:
+        epoch = self._position.epoch
+        divergence = self.config.divergence
+        rows = [row for row in self.history.metrics if row["epoch"] < epoch]
+        scale = plateau_scale(rows, self.config.plateau)
+        return _EpochSettings(
+            np.int32(epoch),
+            np.float32(scale * divergence.factor**self._position.rollbacks),
+            np.float32(loss_limit(rows, self._loss, epoch, divergence.loss_ratio)),
         )
+
+    def _do_step(self, batch: Any, settings: _EpochSettings) -> jax.Array:
+        self.training_state, self._sums, is_sound = self._train_step(
+            self.training_state,
+            self._sums,
+            batch,
+            settings.epoch,
+            settings.learning_rate_scale,
+            settings.loss_limit,
+        )
+        self._position.advance()
+        return is_sound
+
+    def _check_sound(self, results: list[jax.Array]) -> None:
+        """Look at what is known by now: to wait for the newest steps would slow them down.
+
+        Nothing is lost by that: checkpoints know whether they are sound, and a training that has
+        diverged goes back further than these steps.
+        """
+        if not all(bool(is_sound) for is_sound in results):
+            raise _DivergedError("the loss explodes or is not finite any more")
 
     def _check_accumulation(self) -> None:
         """Compare the count of accumulated gradients with that of ``optax.MultiSteps``."""
@@ -256,19 +318,21 @@ class TrainingLoop:
                 f"the optimizer; give both the same"
             )
 
-    def _log_training(self, seconds: float) -> None:
+    def _log_training(self, seconds: float, settings: _EpochSettings) -> None:
         epoch = self._position.epoch
         if self._sums is None:
             raise UserError("the training set has given no batches: it has to be iterable again")
         metrics = self._sums.averages()
         rates = optax.tree.get_all_with_path(self.training_state.optimizer_state, LEARNING_RATE)
         if rates:
-            metrics[LEARNING_RATE] = float(rates[0][1])
+            metrics[LEARNING_RATE] = float(rates[0][1]) * float(settings.learning_rate_scale)
         counts = jax.device_get(self._sums.counts)
         timing = {
             "runtime_in_seconds": seconds,
             "nodes_per_second": int(counts.nodes) / seconds,
             "graphs_per_second": int(counts.graphs) / seconds,
+            "edges_per_second": int(counts.edges) / seconds,
+            "share_waiting_for_data": self._position.seconds_waiting / seconds,
         }
         self._io.log(LogCategory.TRAIN_METRICS, metrics, epoch)
         self._io.log(LogCategory.SYSTEM_METRICS, timing, epoch)
@@ -276,6 +340,7 @@ class TrainingLoop:
         self.history.add_timing(epoch, timing)
 
     def _end_epoch(self) -> None:
+        self._position.end_epoch()
         epoch = self._position.epoch
         if self._progress is not None:
             self._progress.end_epoch(epoch)
@@ -283,10 +348,29 @@ class TrainingLoop:
         if self._io.is_resume_point_due(epoch):
             self._save_resume_point()
 
+    def _go_back(self, reason: str) -> None:
+        """Go on from the end of the best epoch with a smaller learning rate."""
+        position, divergence = self._position, self.config.divergence
+        place = f"training diverged in epoch {position.epoch}: {reason}"
+        if position.rollbacks >= divergence.max_rollbacks:
+            raise UserError(
+                f"{place}, also after going back {position.rollbacks} times; lower "
+                f"peak_learning_rate or grad_norm. The best model is of epoch {self._best.epoch}"
+            )
+        self.training_state, self._sums = snapshot(self._best.state), None
+        position.go_back(self._best.epoch)
+        self.history.forget_after(position.epoch)
+        scale = divergence.factor**position.rollbacks
+        logger.warning(
+            "%s; going on from epoch %d with %g times the learning rate",
+            *(place, position.epoch, scale),
+        )
+        self._io.log(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, position.epoch)
+        self._save_resume_point()
+
     # --- evaluation
 
-    def _evaluate(self, params: Any, dataset: Any, epoch: int) -> dict[str, float]:
-        batches = device_batches(dataset, EVALUATION_ORDER, mesh=self.mesh)
+    def _evaluate(self, params: Any, batches: Iterator[Any], epoch: int) -> dict[str, float]:
         metrics = run_evaluation(self._evaluation_step, batches, params, np.int32(epoch))
         if not metrics:
             raise UserError(
@@ -294,13 +378,24 @@ class TrainingLoop:
             )
         return metrics
 
+    def _validation_batches(self) -> Iterator[Any]:
+        for batch in device_batches(self._validation_dataset, EVALUATION_ORDER, mesh=self.mesh):
+            yield batch
+            if self._is_started and jax.process_count() == 1:
+                self._stop_if_asked()
+
     def _evaluate_and_judge(self) -> None:
+        """Changes nothing that a checkpoint holds before the evaluation is done."""
         epoch = self._position.epoch
-        params = self._params_to_evaluate()
-        metrics = self._evaluate(params, self._validation_dataset, epoch)
+        state = self._with_swa_mean(self.training_state)
+        params = self._params_to_evaluate(state)
+        metrics = self._evaluate(params, self._validation_batches(), epoch)
+        if epoch > 0 and not math.isfinite(metrics["loss"]):
+            raise _DivergedError("the loss of the validation set is not finite any more")
+        self.training_state = state
         self._io.log(LogCategory.EVAL_METRICS, metrics, epoch)
         if metrics["loss"] < self._best.loss:
-            self._best = _Best(params, metrics["loss"], epoch)
+            self._best = Best(snapshot(state), params, metrics["loss"], epoch)
             if epoch > 0:
                 self._save_best_model()
         best = {"best_loss": self._best.loss, "best_epoch": self._best.epoch}
@@ -308,70 +403,89 @@ class TrainingLoop:
         self.history.add_metrics(epoch, "valid_", metrics)
         self.history.add_metrics(epoch, "", best)
 
-    def _params_to_evaluate(self) -> Any:
+    def _with_swa_mean(self, state: TrainingState) -> TrainingState:
+        """The state at the end of an epoch, whose parameters enter the mean if it has begun."""
+        start = self.config.swa_start_epoch
+        if start is None or self._position.epoch < start or state.extras is None:
+            return state
+        mean = add_to_mean(state.extras[SWA_MEAN], state.params)
+        return dataclasses.replace(state, extras=state.extras | {SWA_MEAN: mean})
+
+    def _params_to_evaluate(self, state: TrainingState) -> Any:
         """Copies, since the next step takes over the memory of the state."""
-        state = self.training_state
+        mean = (state.extras or {}).get(SWA_MEAN)
+        if mean is not None and int(mean.step) > 0:
+            return snapshot(mean.params_ema)
         if self.config.use_ema_params_for_eval and int(state.num_steps) > 0:
             return _debias(state.ema_state, self.config.ema_decay)
         return snapshot(state.params)
 
+    def _best_of(self, state: TrainingState, loss: float, epoch: int) -> Best:
+        return Best(snapshot(state), self._params_to_evaluate(state), loss, epoch)
+
     def _save_best_model(self) -> None:
+        is_averaged = self.config.use_ema_params_for_eval or self.config.swa_start_epoch is not None
         self._io.save_checkpoint(
             self.training_state,
             self._best.epoch,
-            ema_decay=self.config.ema_decay,
+            averaged_params=self._best.params if is_averaged else None,
             best_loss=self._best.loss,
         )
 
     # --- state
 
     def _resume(self) -> bool:
-        point = self._io.restore_resume_point(self._arrays())
+        template = {"state": self.training_state, "best": self.training_state}
+        point = self._io.restore_resume_point(template)
         if point is None:
             return False
         record = point.record
         self._check_identity(record["identity"])
-        arrays = self._replicate(point.arrays)
+        arrays = replicate(point.arrays, self.mesh)
         self.training_state = arrays["state"]
         if point.scalars:
-            self._sums = self._replicate(MetricSums.from_scalars(point.scalars))
-        self._position = _Position(**record["position"])
-        self._best = _Best(arrays["best_params"], record["best_loss"], record["best_epoch"])
+            self._sums = replicate(MetricSums.from_scalars(point.scalars), self.mesh)
+        self._position = Position(**record["position"])
+        best = arrays.get("best", self.training_state)
+        self._best = self._best_of(best, record["best_loss"], record["best_epoch"])
         self.history = History(record["metrics"], record["timing"])
-        self._io.log(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, self._finished_epochs)
+        finished = self._position.finished_epochs
+        self._io.log(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, finished)
         return True
 
     def _restore_model(self) -> bool:
         restored = self._io.restore_model(self.training_state)
         if restored is None:
             return False
-        self.training_state = self._replicate(restored.state)
-        self._position = _Position(epoch=restored.epoch)
+        self.training_state = replicate(restored.state, self.mesh)
+        self._position = Position(epoch=restored.epoch)
         loss = math.inf if restored.best_loss is None else restored.best_loss
-        self._best = _Best(self._params_to_evaluate(), loss, restored.epoch)
+        self._best = self._best_of(self.training_state, loss, restored.epoch)
         self._io.log(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, restored.epoch)
         return True
 
     def _save_resume_point(self) -> None:
+        history = self.history.copy()
         record = {
             "identity": self._identity(),
             "position": dataclasses.asdict(self._position),
             "best_loss": self._best.loss,
             "best_epoch": self._best.epoch,
-            "metrics": self.history.copy().metrics,
-            "timing": self.history.copy().timing,
+            "metrics": history.metrics,
+            "timing": history.timing,
         }
+        arrays = {"state": self.training_state}
+        if self._position.step is not None or self._position.epoch != self._best.epoch:
+            arrays["best"] = self._best.state
+        is_sound = True if self._sums is None else self._sums.is_sound
         scalars: dict[str, jax.Array] = {} if self._sums is None else self._sums.to_scalars()
-        is_sound = _all_finite(self.training_state.params)
-        point = ResumePoint(self._arrays(), scalars, record, is_sound)
-        self._io.save_resume_point(self._position.order, point)
-
-    def _arrays(self) -> dict[str, Any]:
-        return {"state": self.training_state, "best_params": self._best.params}
+        self._io.save_resume_point(
+            self._position.order, ResumePoint(arrays, scalars, record, is_sound)
+        )
 
     def _identity(self) -> dict[str, Any]:
         """What has to be the same for a training to go on as it would have."""
-        return self.config.model_dump(mode="json", exclude={"num_epochs"}) | {
+        return self.config.model_dump(mode="json", exclude=NOT_OF_THE_COURSE) | {
             "steps_per_epoch": steps_per_epoch(self._train_dataset, self.mesh),
             "devices_per_step": self.mesh.size if self.mesh else 1,
         }
@@ -385,11 +499,6 @@ class TrainingLoop:
                     f"train into another directory, or set clear_previous_checkpoints"
                 )
 
-    def _replicate(self, tree: Any) -> Any:
-        if self.mesh is None:
-            return jax.device_put(tree)
-        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec()))
-
 
 def _check_not_empty(dataset: Any, name: str) -> None:
     if hasattr(dataset, "__len__") and len(dataset) == 0:
@@ -400,11 +509,6 @@ def _default_io_handler() -> TrainingIOHandler:
     io_handler = TrainingIOHandler()
     io_handler.attach_logger(log_metrics_to_line)
     return io_handler
-
-
-@jax.jit
-def _all_finite(tree: Any) -> jax.Array:
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
 
 
 _debias = jax.jit(get_debiased_params, static_argnums=1)

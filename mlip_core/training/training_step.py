@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import jraph
+import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
@@ -15,22 +16,27 @@ from mlip_core.training.ema import EMAParameterTransformation
 from mlip_core.training.metrics_reweighting import MetricSums, count_batch, empty_sums
 from mlip_core.training.parallel import average_over_devices, on_each_device
 from mlip_core.training.training_state import TrainingState
+from mlip_core.utils.garbage import collector_paused
 
 Metrics = dict[str, jax.Array]
 LossFunction = Callable[..., tuple[jax.Array, Metrics]]
 StepResult = tuple[TrainingState, MetricSums, jax.Array]
 
+NO_LIMIT = np.float32(np.inf)
+FULL_RATE = np.float32(1)
+
 
 class TrainStep:
-    """A training step: ``(state, sums, batch, epoch) -> (state, sums, is_finite)``.
+    """A training step: ``(state, sums, batch, epoch) -> (state, sums, is_sound)``.
 
     It takes over the memory of ``state`` and ``sums``; ``sums`` is ``None`` in the first step of an
-    epoch. ``is_finite`` is a boolean scalar on the device: whether loss, gradients and updates are.
+    epoch. ``is_sound`` is a boolean scalar on the device: whether in this step and those that are
+    in ``sums`` the loss was below its limit, and loss, gradients and updates were finite.
     """
 
     def __init__(
         self,
-        step: Callable[[TrainingState, MetricSums, jraph.GraphsTuple, Any], StepResult],
+        step: Callable[..., StepResult],
         metrics_fun: Callable[[Any, jraph.GraphsTuple, Any], Metrics],
     ) -> None:
         """Compile ``step``, whose metrics have the names and types that ``metrics_fun`` gives."""
@@ -39,12 +45,36 @@ class TrainStep:
         self._metric_types: dict[str, jax.ShapeDtypeStruct] | None = None
 
     def __call__(
-        self, state: TrainingState, sums: MetricSums | None, batch: jraph.GraphsTuple, epoch: Any
+        self,
+        state: TrainingState,
+        sums: MetricSums | None,
+        batch: jraph.GraphsTuple,
+        epoch: Any,
+        learning_rate_scale: Any = FULL_RATE,
+        loss_limit: Any = NO_LIMIT,
     ) -> StepResult:
-        """Do one step."""
-        if sums is None:
+        """Do one step.
+
+        Args:
+            state: of the training.
+            sums: of the metrics of the epoch.
+            batch: one batch, or one for each device.
+            epoch: its number.
+            learning_rate_scale: what the update of the parameters is multiplied by.
+            loss_limit: above which loss the training has diverged.
+        """
+        with collector_paused():  # the first step is traced
+            if sums is None:
+                sums = self._empty_sums(state.params, batch, epoch)
+            return self._step(state, sums, batch, epoch, learning_rate_scale, loss_limit)
+
+    def lower(
+        self, state: TrainingState, batch: jraph.GraphsTuple, epoch: Any
+    ) -> jax.stages.Lowered:
+        """The step as XLA gets it, to look at or to compile ahead of the first one."""
+        with collector_paused():
             sums = self._empty_sums(state.params, batch, epoch)
-        return self._step(state, sums, batch, epoch)
+            return self._step.lower(state, sums, batch, epoch, FULL_RATE, NO_LIMIT)
 
     def _empty_sums(self, params: Any, batch: jraph.GraphsTuple, epoch: Any) -> MetricSums:
         if self._metric_types is None:
@@ -59,6 +89,7 @@ def make_train_step(
     ema_fun: EMAParameterTransformation,
     num_gradient_accumulation_steps: int = 1,
     mesh: Mesh | None = None,
+    matmul_precision: str | None = None,
 ) -> TrainStep:
     """One step of an optimizer on one batch.
 
@@ -70,6 +101,7 @@ def make_train_step(
         num_gradient_accumulation_steps: how many steps the optimizer accumulates, 1 for none.
         mesh: devices to share a step; the batch then has a leading axis of that length, one batch
             for each device, and the step is that of all their structures in one batch.
+        matmul_precision: of the factors of matrix products; see ``TrainingLoopConfig``.
     """
     # Compiled by itself only so that its trace is kept: metrics_of and gradients_of share it.
     predict = jax.jit(predictor.apply)
@@ -78,7 +110,8 @@ def make_train_step(
         return loss_fun(predict(params, batch), batch, epoch)
 
     def gradients_of(params: Any, batch: jraph.GraphsTuple, epoch: Any) -> Any:
-        gradients, metrics = jax.grad(loss_of, has_aux=True)(params, batch, epoch)
+        with jax.default_matmul_precision(matmul_precision):
+            gradients, metrics = jax.grad(loss_of, has_aux=True)(params, batch, epoch)
         if mesh is None:
             return gradients, metrics, count_batch(batch)
         return average_over_devices(gradients, metrics, count_batch(batch), mesh)
@@ -90,23 +123,32 @@ def make_train_step(
         return metrics | _norms(params, params)
 
     def step(
-        state: TrainingState, sums: MetricSums, batch: jraph.GraphsTuple, epoch: Any
+        state: TrainingState,
+        sums: MetricSums,
+        batch: jraph.GraphsTuple,
+        epoch: Any,
+        learning_rate_scale: Any,
+        loss_limit: Any,
     ) -> StepResult:
         gradients, metrics, counts = shared_gradients_of(state.params, batch, epoch)
         updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
+        updates = jax.tree.map(lambda x: x * learning_rate_scale.astype(x.dtype), updates)
         state = _advance(state, updates, optimizer_state, ema_fun, num_gradient_accumulation_steps)
         metrics |= _norms(gradients, updates)
         counts = dataclasses.replace(counts, batches=jnp.int32(1), updates=_was_updated(state))
-        return state, sums.add(metrics, counts), _all_finite(metrics)
+        sums = sums.add(metrics, counts, _is_sound(metrics, loss_limit))
+        # A copy: the next step takes over the memory of the sums.
+        return state, sums, jnp.copy(sums.is_sound)
 
     shared_gradients_of = gradients_of if mesh is None else on_each_device(gradients_of, mesh)
     return TrainStep(step, metrics_of)
 
 
-def _all_finite(metrics: Metrics) -> jax.Array:
-    """Whether loss, gradients and the new parameters (hence their updates) are finite."""
+def _is_sound(metrics: Metrics, loss_limit: Any) -> jax.Array:
+    """Whether loss, gradients and updates are finite, and the loss is below its limit."""
     names = ("loss", "gradient_norm", "param_update_norm")
-    return jnp.isfinite(jnp.stack([metrics[name] for name in names])).all()
+    are_finite = jnp.isfinite(jnp.stack([metrics[name] for name in names])).all()
+    return are_finite & (metrics["loss"] <= loss_limit)
 
 
 def _norms(gradients: Any, updates: Any) -> Metrics:

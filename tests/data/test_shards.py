@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ from mlip_core.data.helpers.neighbor_analysis import (
     compute_avg_num_neighbors,
 )
 from mlip_core.data.shards import (
+    ShardPlan,
     gather,
     load_graph_dataset,
     read_manifest,
     read_shard,
     shard_name,
-    shard_slice,
     write_shard,
+    write_shards,
 )
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import file_digest
@@ -41,29 +43,38 @@ def mixed_frames() -> list[Frame]:
 def prepare(
     directory: Path,
     splits: dict[str, list[Frame]],
-    n_shards: int = 1,
+    per_shard: int = 100,
+    n_jobs: int = 1,
     labels: tuple[str, ...] = ("energy", "forces"),
+    missing_labels: bool = False,
     **options: Any,
 ) -> DatasetInfo:
     """Write shards of all splits, gather; returns the dataset info."""
-    paths = {}
+    parts = {}
     for name, frames in splits.items():
-        paths[name] = [directory / name / shard_name(index, n_shards) for index in range(n_shards)]
-        for index, path in enumerate(paths[name]):
-            write_shard(path, frames[shard_slice(len(frames), index, n_shards)], CUTOFF, labels)
-    return gather(paths, directory / "dataset_info.json", **options)
+        plan = ShardPlan(len(frames), per_shard)
+        parts[name] = [directory / "parts" / name / str(job) for job in range(n_jobs)]
+        for job, part in enumerate(parts[name]):
+            shards = plan.of_job(job, n_jobs)
+            share = frames[slice(*plan.structures(shards))]
+            write_shards(part, share, plan, shards, CUTOFF, labels, missing_labels)
+    return gather(parts, directory, **options)
+
+
+def manifest_path(directory: Path, split: str = "train") -> Path:
+    return directory / "shards" / split / "manifest.json"
 
 
 def graphs_of(frames: list[Frame]) -> list[jraph.GraphsTuple]:
     return [graph_of(f.atoms, CUTOFF, energy=f.energy, forces=f.forces) for f in frames]
 
 
-@pytest.mark.parametrize("n_shards", [1, 2, 5])
-def test_batches_from_shards_are_those_from_memory(tmp_path: Path, n_shards: int) -> None:
+@pytest.mark.parametrize("per_shard", [1, 3, 10])
+def test_batches_from_shards_are_those_from_memory(tmp_path: Path, per_shard: int) -> None:
     frames = mixed_frames()
-    info = prepare(tmp_path, {"train": frames}, n_shards)
+    info = prepare(tmp_path, {"train": frames}, per_shard)
     options: dict[str, Any] = {"batch_size": 3, "seed": 5, "dtype": np.float64}
-    loaded = load_graph_dataset(tmp_path / "train" / "manifest.json", info, **options)
+    loaded = load_graph_dataset(manifest_path(tmp_path), info, **options)
     in_memory = GraphDataset(graphs_of(frames), atomic_energies=info.atomic_energies, **options)
     assert loaded.shape == in_memory.shape
     for epoch in range(2):
@@ -86,7 +97,7 @@ def test_batches_from_shards_are_those_from_memory(tmp_path: Path, n_shards: int
 def test_graphs_and_subsets_from_shards(tmp_path: Path) -> None:
     frames = mixed_frames()
     info = prepare(tmp_path, {"train": frames}, 3)
-    dataset = load_graph_dataset(tmp_path / "train" / "manifest.json", info, 2)
+    dataset = load_graph_dataset(manifest_path(tmp_path), info, 2)
     for graph, expected in zip(dataset.graphs, graphs_of(frames), strict=True):
         np.testing.assert_array_equal(graph.nodes.positions, expected.nodes.positions)
         np.testing.assert_array_equal(graph.nodes.species, expected.nodes.species)
@@ -99,7 +110,7 @@ def test_stress(tmp_path: Path) -> None:
     frames = frames_of([copper(0), copper(1)], stress=True)
     info = prepare(tmp_path, {"train": frames}, labels=("energy", "forces", "stress"))
     dataset = load_graph_dataset(
-        tmp_path / "train" / "manifest.json", info, 2, should_shuffle=False, dtype=np.float64
+        manifest_path(tmp_path), info, 2, should_shuffle=False, dtype=np.float64
     )
     (batch,) = dataset
     np.testing.assert_array_equal(batch.globals.stress[:2], [frame.stress for frame in frames])
@@ -120,37 +131,62 @@ def test_statistics_are_those_of_the_training_graphs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(info.atomic_energies, expected)
     assert read_dataset_info(tmp_path / "dataset_info.json") == info
     forces = np.concatenate([frame.forces for frame in frames])
-    manifest = read_manifest(tmp_path / "train" / "manifest.json")
+    manifest = read_manifest(manifest_path(tmp_path))
     rms = manifest["statistics"]["force_rms_ev_per_angstrom"]
     assert rms == pytest.approx(np.sqrt(np.mean(forces**2)), rel=1e-14)
 
 
-def test_number_of_shards_changes_no_byte_of_the_result(tmp_path: Path) -> None:
+def files_in(directory: Path) -> dict[str, bytes]:
+    """All files of a prepared dataset but those of single jobs."""
+    paths = [path for path in sorted(directory.rglob("*")) if path.is_file()]
+    names = {str(path.relative_to(directory)): path for path in paths}
+    return {n: path.read_bytes() for n, path in names.items() if not n.startswith("parts")}
+
+
+def test_number_of_jobs_changes_no_byte(tmp_path: Path) -> None:
     frames = mixed_frames()
-    for n_shards in (1, 3, 7, 9):
-        prepare(tmp_path / str(n_shards), {"train": frames, "valid": frames[:2]}, n_shards)
-    for other in (tmp_path / "3", tmp_path / "7", tmp_path / "9"):
-        one = tmp_path / "1"
-        name = "dataset_info.json"
-        assert (one / name).read_bytes() == (other / name).read_bytes()
-        for split in ("train", "valid"):
-            manifests = [read_manifest(d / split / "manifest.json") for d in (one, other)]
-            for manifest in manifests:
-                del manifest["shards"]
-            assert manifests[0] == manifests[1]
+    splits = {"train": frames, "valid": frames[:2]}
+    for n_jobs in (1, 3, 8):
+        prepare(tmp_path / str(n_jobs), splits, per_shard=2, n_jobs=n_jobs)
+    one, three, eight = (files_in(tmp_path / n_jobs) for n_jobs in ("1", "3", "8"))
+    assert len(one) == 1 + (1 + 4) + (1 + 1)
+    assert one == three == eight
 
 
-def test_same_bytes_every_time(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        prepare(tmp_path / name, {"train": mixed_frames()})
-    for file in ("train/manifest.json", f"train/{shard_name(0, 1)}", "dataset_info.json"):
-        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+def test_size_of_shards_changes_no_statistics(tmp_path: Path) -> None:
+    frames = mixed_frames()
+    manifests = []
+    for per_shard in (1, 3, 7, 9):
+        directory = tmp_path / str(per_shard)
+        info = prepare(directory, {"train": frames}, per_shard, energy_scale="force_rms")
+        manifest = read_manifest(manifest_path(directory))
+        assert len(manifest.pop("shards")) == -(-7 // per_shard)
+        manifests.append((info, manifest))
+    assert all(other == manifests[0] for other in manifests)
+
+
+def test_shards_of_an_earlier_preparation_are_removed(tmp_path: Path) -> None:
+    frames = mixed_frames()
+    old, new = tmp_path / "old", tmp_path / "new"
+    prepare(old, {"train": frames}, per_shard=1)
+    prepare(new, {"train": frames[:3]}, per_shard=2)
+    gather({"train": [new / "parts" / "train" / "0"]}, old)
+    names = [path.name for path in (old / "shards" / "train").glob("shard-*")]
+    assert sorted(names) == [shard_name(0, 2), shard_name(1, 2)]
+    assert files_in(old) == files_in(new)
+
+
+def test_missing_shards_are_named(tmp_path: Path) -> None:
+    prepare(tmp_path, {"train": mixed_frames()}, per_shard=2, n_jobs=2)
+    parts = sorted((tmp_path / "parts" / "train").iterdir())
+    with pytest.raises(UserError, match=shard_name(0, 4)):
+        gather({"train": parts[1:]}, tmp_path / "again")
 
 
 def test_fingerprint_follows_content(tmp_path: Path) -> None:
     def fingerprint(name: str, frames: list[Frame], **options: Any) -> str:
         prepare(tmp_path / name, {"train": frames}, **options)
-        return read_manifest(tmp_path / name / "train" / "manifest.json")["fingerprint"]
+        return read_manifest(manifest_path(tmp_path / name))["fingerprint"]
 
     frames = frames_of([water(0), water(1), ethanol(0)])
     atoms = frames[0].atoms.copy()
@@ -164,11 +200,14 @@ def test_fingerprint_follows_content(tmp_path: Path) -> None:
     assert len(fingerprints) == 4
 
 
-def test_slices_cover_everything_once() -> None:
-    for n_frames, n_shards in ((10, 3), (2, 5), (0, 2)):
-        slices = [shard_slice(n_frames, index, n_shards) for index in range(n_shards)]
-        items = list(range(n_frames))
-        assert [item for part in slices for item in items[part]] == items
+def test_jobs_make_everything_once() -> None:
+    for n_structures, per_shard, n_jobs in ((10, 3, 3), (2, 1, 5), (0, 4, 2)):
+        plan = ShardPlan(n_structures, per_shard)
+        shards = [plan.of_job(job, n_jobs) for job in range(n_jobs)]
+        assert [shard for part in shards for shard in part] == list(range(plan.n_shards))
+        ends = [plan.structures(part) for part in shards]
+        structures = [index for first, last in ends for index in range(first, last)]
+        assert structures == list(range(n_structures))
 
 
 def test_given_statistics_are_used(tmp_path: Path) -> None:
@@ -186,17 +225,6 @@ def test_given_statistics_are_used(tmp_path: Path) -> None:
         avg_num_neighbors=7.0,
         avg_r_min_angstrom=0.5,
     )
-
-
-def free_atoms() -> list[Frame]:
-    return frames_of([water(0)[[0]], water(0)[[1]]])
-
-
-def test_isolated_atoms_of_any_split(tmp_path: Path) -> None:
-    oxygen, hydrogen = free_atoms()
-    splits = {"train": [*frames_of([water(0)]), oxygen], "test": [hydrogen]}
-    info = prepare(tmp_path, splits, atomic_energies="isolated_atoms")
-    assert info.atomic_energies_map == {1: hydrogen.energy, 8: oxygen.energy}
 
 
 @pytest.mark.parametrize(
@@ -219,14 +247,14 @@ def test_isolated_atoms_of_any_split(tmp_path: Path) -> None:
             'unknown element "0"',
         ),
         (
-            {"train": [*frames_of([water(0)]), free_atoms()[0]]},
-            {"atomic_energies": "isolated_atoms"},
-            "no energy for H",
-        ),
-        (
             {"train": frames_of([water(0)])},
             {"labels": ("forces",)},
             "the dataset has no energies",
+        ),
+        (
+            {"train": frames_of([water(0)])},
+            {"labels": ("energy",), "energy_scale": "force_rms"},
+            "force_rms needs forces",
         ),
     ],
 )
@@ -237,15 +265,6 @@ def test_mistakes_in_datasets(
         prepare(tmp_path, splits, **options)
 
 
-def test_isolated_atoms_that_contradict_each_other(tmp_path: Path) -> None:
-    oxygen, hydrogen = free_atoms()
-    atoms = oxygen.atoms.copy()
-    atoms.info["energy"] = oxygen.energy + 1.0
-    frames = [oxygen, hydrogen, frame_from_atoms(atoms)]
-    with pytest.raises(UserError, match="isolated O has energies"):
-        prepare(tmp_path, {"train": frames}, atomic_energies="isolated_atoms")
-
-
 def test_frame_without_a_label_is_named(tmp_path: Path) -> None:
     frame = frame_from_atoms(ethanol(0), require=(), file="my.xyz", index=4)
     with pytest.raises(UserError, match=r"my\.xyz: frame 4: no energy"):
@@ -253,17 +272,52 @@ def test_frame_without_a_label_is_named(tmp_path: Path) -> None:
 
 
 def test_shards_of_different_cutoffs_do_not_mix(tmp_path: Path) -> None:
-    paths = [tmp_path / "train" / shard_name(index, 2) for index in range(2)]
-    for path, cutoff in zip(paths, (3.0, 4.0), strict=True):
-        write_shard(path, frames_of([water(0)]), cutoff)
+    for index, cutoff in enumerate((3.0, 4.0)):
+        write_shard(tmp_path / "part" / shard_name(index, 2), frames_of([water(0)]), cutoff)
     with pytest.raises(UserError, match=r"made with cutoff_angstrom 4\.0"):
-        gather({"train": paths}, tmp_path / "dataset_info.json")
+        gather({"train": [tmp_path / "part"]}, tmp_path)
+
+
+def test_missing_labels_are_masked(tmp_path: Path) -> None:
+    frames = frames_of([copper(0), copper(1), copper(2)], stress=True)
+    frames[1] = replace(frames[1], energy=None, stress=None)
+    frames[2] = replace(frames[2], forces=None)
+    labels = ("energy", "forces", "stress")
+    energies = {"Cu": -1.0}
+    options = {"labels": labels, "missing_labels": True, "atomic_energies": energies}
+    info = prepare(tmp_path, {"train": frames}, 2, energy_scale="force_rms", **options)
+    forces = np.concatenate([frame.forces for frame in frames[:2]])
+    assert info.scaling_stdev == pytest.approx(np.sqrt(np.mean(forces**2)), rel=1e-14)
+    manifest = read_manifest(manifest_path(tmp_path))
+    assert manifest["n_labelled"] == {"energy": 2, "forces": 2, "stress": 2}
+    dataset = load_graph_dataset(
+        manifest_path(tmp_path), info, 3, should_shuffle=False, dtype=np.float64
+    )
+    (batch,) = dataset
+    assert batch.globals.has_energy.tolist() == [1, 0, 1, 0]
+    assert batch.globals.has_forces.tolist() == [1, 1, 0, 0]
+    assert batch.globals.has_stress.tolist() == [1, 0, 1, 0]
+    assert batch.globals.energy.tolist() == [frames[0].energy, 0, frames[2].energy, 0]
+    assert batch.globals.interaction_energy[1] == 0
+    np.testing.assert_array_equal(batch.nodes.forces[:16], forces)
+    assert not batch.nodes.forces[16:].any()
+    assert not batch.globals.stress[1].any()
+    assert [graph.globals.energy is None for graph in dataset.graphs] == [False, True, False]
+    complete = dataset.subset([0])
+    assert next(iter(complete)).globals.has_energy is not None, "subsets have the same structure"
+
+
+def test_complete_labels_need_no_masks(prepared: tuple[Path, Path, DatasetInfo]) -> None:
+    manifest, _, info = prepared
+    batch = next(iter(load_graph_dataset(manifest, info, 2)))
+    assert batch.globals.has_energy is batch.globals.has_forces is batch.globals.has_stress is None
 
 
 @pytest.fixture
 def prepared(tmp_path: Path) -> tuple[Path, Path, DatasetInfo]:
     info = prepare(tmp_path, {"train": mixed_frames()})
-    return tmp_path / "train" / "manifest.json", tmp_path / "train" / shard_name(0, 1), info
+    manifest = manifest_path(tmp_path)
+    return manifest, manifest.parent / shard_name(0, 1), info
 
 
 def test_changed_byte_is_found(prepared: tuple[Path, Path, DatasetInfo]) -> None:
@@ -328,11 +382,11 @@ def test_dataset_info_of_another_dataset_is_refused(
 def test_newer_version_is_refused(prepared: tuple[Path, Path, DatasetInfo]) -> None:
     manifest, shard, info = prepared
     content = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps(content | {"version": 2}))
-    with pytest.raises(UserError, match="version 2"):
+    manifest.write_text(json.dumps(content | {"version": 9}))
+    with pytest.raises(UserError, match="version 9"):
         load_graph_dataset(manifest, info, 2)
-    shard.write_bytes(shard.read_bytes().replace(b'version\\": 1', b'version\\": 2'))
-    with pytest.raises(UserError, match="version 2"):
+    shard.write_bytes(shard.read_bytes().replace(b'version\\": 2', b'version\\": 9'))
+    with pytest.raises(UserError, match="version 9"):
         read_shard(shard)
 
 
@@ -344,7 +398,7 @@ def test_directory_can_be_moved(prepared: tuple[Path, Path, DatasetInfo], tmp_pa
 
 def test_empty_split(tmp_path: Path) -> None:
     info = prepare(tmp_path, {"train": mixed_frames(), "valid": []}, 2)
-    dataset = load_graph_dataset(tmp_path / "valid" / "manifest.json", info, 4)
+    dataset = load_graph_dataset(manifest_path(tmp_path, "valid"), info, 4)
     assert dataset.num_graphs == len(dataset) == 0
 
 
@@ -358,4 +412,34 @@ def test_manifest_says_what_is_there(prepared: tuple[Path, Path, DatasetInfo]) -
     (entry,) = content["shards"]
     assert entry["file"] == shard.name
     assert entry["sha256"] == file_digest(shard)
-    assert entry["shapes"]["positions"] == [7, 9, 3]
+    assert entry["bytes"] == shard.stat().st_size
+    assert entry["n_structures"] == 7
+
+
+def test_reading_copies_nothing_and_gives_pages_back(
+    prepared: tuple[Path, Path, DatasetInfo],
+) -> None:
+    _, path, _ = prepared
+    shard = read_shard(path)
+    for array in shard.segment.arrays().values():
+        base = array
+        while isinstance(base, np.ndarray) and base.base is not None:
+            base = base.base
+        assert memoryview(base).obj is shard.mapping
+        assert not array.flags.writeable
+    before = shard.segment.positions.copy()
+    shard.release()
+    np.testing.assert_array_equal(shard.segment.positions, before)
+
+
+def test_large_datasets_are_released_while_they_are_read(
+    prepared: tuple[Path, Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, _, info = prepared
+    monkeypatch.setattr("mlip_core.data.shards.loading._KEPT_BYTES", 0)
+    monkeypatch.setattr("mlip_core.data.helpers.graph_dataset._RELEASED_AFTER", 2)
+    released = load_graph_dataset(manifest, info, 2)
+    monkeypatch.undo()
+    kept = load_graph_dataset(manifest, info, 2)
+    for one, other in zip(released.epoch(3), kept.epoch(3), strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)

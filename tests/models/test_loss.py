@@ -223,6 +223,19 @@ def test_force_metrics_are_means_over_real_atoms(batch_and_prediction: Batch) ->
     np.testing.assert_allclose(metrics["mse_f"], (delta**2).mean(), rtol=1e-5)
 
 
+def test_huber_losses_turn_linear_at_their_deltas(batch_and_prediction: Batch) -> None:
+    batch, prediction = batch_and_prediction
+    none = constant(0.0)
+    for name, delta in (("energy", 1e-3), ("forces", 1e-2), ("stress", 1e-2)):
+        only = {f"{other}_weight_schedule": none for other in ("energy", "forces", "stress")}
+        only[f"{name}_weight_schedule"] = constant(1.0)
+        found = HuberLoss(**only, **{f"{name}_delta": delta})(prediction, batch, 1)[0]
+        huge = HuberLoss(**only, **{f"{name}_delta": 1e9})(prediction, batch, 1)[0]
+        squared = MSELoss(**only)(prediction, batch, 1)[0]
+        np.testing.assert_allclose(huge, squared / 2, rtol=1e-5, err_msg=name)
+        assert found < HuberLoss(**only, **{f"{name}_delta": 2 * delta})(prediction, batch, 1)[0]
+
+
 def test_safe_divide_by_zero_is_zero_with_zero_gradient() -> None:
     x, y = jnp.array([3.0, 3.0]), jnp.array([0.0, 2.0])
     np.testing.assert_array_equal(safe_divide(x, y), [0.0, 1.5])

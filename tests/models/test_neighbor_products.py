@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlip_core.data.helpers.edge_blocks import index_blocks, lay_out_in_blocks
+from mlip_core.data.helpers.edge_blocks import SortedEdges, find_reverse_edges, pad_edges
 from mlip_core.models.neighbor_products import multiply_ends, sum_weighted_neighbors
 from mlip_core.models.visnet.harmonic_products import project, spread
 
@@ -21,11 +21,15 @@ def edges():
     bonds = np.array([(i, j) for i in range(6) for j in range(i) if rng.random() < 0.6])
     senders, receivers = np.concatenate([bonds, bonds[:, ::-1]]).T
     order = np.argsort(receivers, kind="stable")
-    no_shifts = np.zeros((len(order), 3))
-    laid_out = lay_out_in_blocks(senders[order], receivers[order], no_shifts, N_NODES, SIZE)
-    most = int(np.bincount(laid_out[1]).max()) // SIZE
-    description = index_blocks(*laid_out, N_NODES, SIZE, most)
-    return jax.tree.map(jnp.asarray, (laid_out[0], laid_out[1], description))
+    senders, receivers = senders[order], receivers[order]
+    shifts = np.zeros((len(order), 3))
+    counts = np.bincount(receivers, minlength=N_NODES - 1)
+    reverse = find_reverse_edges(senders, receivers, shifts, N_NODES)
+    n_slots = int(-(-counts // SIZE).sum()) * SIZE
+    laid_out = pad_edges(
+        SortedEdges(senders, shifts, counts, reverse), N_NODES, n_slots, np.float32, SIZE, 2
+    )
+    return jax.tree.map(jnp.asarray, (laid_out.senders, laid_out.receivers, laid_out.blocks))
 
 
 def random_arrays(n_edges):

@@ -17,7 +17,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from mlip_core.data.frames import Frame, read_frames
 from mlip_core.data.quality import check_frames
-from mlip_core.data.shards import gather, shard_name, write_shard
+from mlip_core.data.shards import ShardPlan, gather, write_shards
 from mlip_core.data.splits import SplitConfig, make_split, read_split, write_split
 from mlip_core.evaluation import (
     EvaluatedStructure,
@@ -61,21 +61,22 @@ def _write_dataset(directory: Path) -> list[Frame]:
     path = directory / "reference.extxyz"
     ase.io.write(path, [_labelled(seed) for seed in range(110)])
     frames = read_frames(path)
-    write_json(directory / "quality.json", check_frames(frames).to_json())
-    write_split(directory / "splits" / "split.json", make_split(frames, SPLIT))
+    report, index = check_frames(frames)
+    write_json(directory / "quality.json", report.to_json())
+    write_split(directory / "splits" / "split.json", make_split(index, SPLIT))
     _write_shards(directory, frames)
     return frames
 
 
 def _write_shards(directory: Path, frames: list[Frame]) -> None:
     indices = read_split(directory / "splits" / "split.json")
-    shards = {name: directory / "shards" / name / shard_name(0, 1) for name in indices}
-    for name, path in shards.items():
-        write_shard(path, [frames[index] for index in indices[name]], cutoff_angstrom=5.0)
+    parts = {name: directory / "parts" / name for name in indices}
+    for name, path in parts.items():
+        selected = [frames[index] for index in indices[name]]
+        plan = ShardPlan(len(selected), 50)
+        write_shards(path, selected, plan, range(plan.n_shards), cutoff_angstrom=5.0)
     gather(
-        {name: [path] for name, path in shards.items()},
-        directory / "dataset_info.json",
-        atomic_energies=ATOMIC_ENERGIES,
+        {name: [path] for name, path in parts.items()}, directory, atomic_energies=ATOMIC_ENERGIES
     )
 
 

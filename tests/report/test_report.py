@@ -185,11 +185,21 @@ def copy_of(
 
 FINDING = {
     "check": "duplicates",
-    "severity": "warn",
+    "action": "warn",
     "message": "12 frames repeat the structure of an earlier one",
     "remedy": "remove the copies",
     "count": 12,
     "frames": [{"file": "data/a.xyz", "index": 3}, {"file": "data/a.xyz", "index": 5}],
+}
+
+
+LEAKAGE = {
+    "check": "leakage",
+    "action": "drop",
+    "message": "2 frames of train stand in a later split as well",
+    "remedy": "remove the copies",
+    "count": 1,
+    "frames": [{"file": "data/b.xyz", "index": 7}],
 }
 
 
@@ -199,7 +209,11 @@ def bad_page(copy_of: Callable[[str], Path]) -> Page:
     results = copy_of("bad")
     dynamics = results / "evaluation" / "default" / "nve.json"
     _change(dynamics, {"passed": False, "drift_mev_per_atom": 4.5})
-    _change(results / "datasets" / DATASET / "quality.json", {"findings": [FINDING]})
+    quality = results / "datasets" / DATASET / "quality.json"
+    summary = json.loads(quality.read_text())["summary"]
+    summary |= {"dropped": {"close_atoms": 2}, "smallest_cell_height_angstrom": 4.0}
+    _change(quality, {"findings": [FINDING], "summary": summary})
+    _change(results / "datasets" / DATASET / "splits" / "split.json", {"findings": [LEAKAGE]})
     return _page(results, title="<b>Bold</b> & <script>alert(1)</script>")
 
 
@@ -218,6 +232,9 @@ def test_findings_of_the_check_are_listed(bad_page: Page) -> None:
     assert "Warning: 12 frames repeat" in bad_page.text
     assert "(a.xyz: 3, 5 and 10 more). Remove the copies." in bad_page.text
     assert "Nothing to remark" not in bad_page.text
+    assert "Left out: 2 frames of train stand in a later split as well (b.xyz: 7)." in bad_page.text
+    assert "Left out by the check 2: close atoms 2" in bad_page.text
+    assert "4.00 Å, below the cutoff: atoms see their own images" in bad_page.text
 
 
 def test_names_are_text_not_markup(bad_page: Page) -> None:

@@ -149,7 +149,25 @@ def test_shipped_studies_are_valid(path: Path) -> None:
         ),
         (
             {"datasets__water__split__train": "many"},
-            "datasets.water.split.train: 'many' should be a valid integer, or be a valid number",
+            "datasets.water.split.train: 'many' should be a number of frames, a fraction between ",
+        ),
+        (
+            {"datasets__water__split__test": {"file": ["water.xyz"]}},
+            "datasets.water.split.test: {'file': ['water.xyz']} should be a number of frames, a ",
+        ),
+        (
+            {"datasets__water__split__test": {"files": ["watr.xyz"]}},
+            (
+                "datasets.water: split.test.files: 'watr.xyz' is not among source.files, "
+                "did you mean 'water.xyz'? (they are: water.xyz)"
+            ),
+        ),
+        (
+            {"datasets__water__check": {"actions": {"duplicates": "remove"}}},
+            (
+                "datasets.water.check.actions.duplicates: 'remove' is not allowed "
+                "(allowed: error, warn, drop, ignore)"
+            ),
         ),
         (
             {"runs__first__training": ...},

@@ -1,32 +1,56 @@
 """Two processes never train one run at once; a dead one stops nobody."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from mlip_core.study.lock import exclusive
 from mlip_core.utils.errors import UserError
+from mlip_core.utils.stopping import EXIT_RESUME
+
+BEAT_SECONDS = 0.2
+ON_ANOTHER_HOST = (
+    "import errno, fcntl\n"
+    "def flock(file, operation):\n"
+    "    raise OSError(errno.ENOLCK, 'no locks available')\n"
+    "fcntl.flock = flock\n"
+)
+"""Without locks of the kernel, two processes are to each other as if on two hosts."""
 
 HOLDER = (
     "import sys, time\n"
     "from mlip_core.study.lock import exclusive\n"
-    "with exclusive(sys.argv[1], 'run'):\n"
+    f"with exclusive(sys.argv[1], 'run', {BEAT_SECONDS}):\n"
     "    print('held', flush=True)\n"
-    "    time.sleep(60)\n"
+    "    time.sleep(float(sys.argv[2]))\n"
 )
 
 
-def hold(path: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True
+def start(path: Path, seconds: float = 60, before: str = "") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", before + HOLDER, str(path), str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def hold(path: Path, before: str = "") -> subprocess.Popen[str]:
+    process = start(path, before=before)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
 
 
 def test_another_process_is_named_and_its_death_frees_the_lock(tmp_path: Path) -> None:
@@ -37,13 +61,63 @@ def test_another_process_is_named_and_its_death_frees_the_lock(tmp_path: Path) -
         with pytest.raises(UserError, match=message), exclusive(path, "run"):
             pytest.fail("got a lock that another process holds")
     finally:
-        os.kill(holder.pid, signal.SIGKILL)
-        holder.wait()
+        end(holder)
+    begin = time.monotonic()
     with exclusive(path, "run"):
-        assert f'"pid": {os.getpid()}' in path.read_text()
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert time.monotonic() - begin < 5, "waited for a process that the kernel knows is dead"
 
 
 def test_lock_can_be_taken_again(tmp_path: Path) -> None:
     for _ in range(2):
         with exclusive(tmp_path / "lock", "run"):
             pass
+
+
+def test_live_holder_on_another_host_is_recognised_by_its_beat(tmp_path: Path) -> None:
+    holder = hold(tmp_path / "lock", ON_ANOTHER_HOST)
+    try:
+        other = start(tmp_path / "lock", 0, ON_ANOTHER_HOST)
+        out, error = other.communicate(timeout=60)
+        assert other.returncode == 1
+        assert "held" not in out
+        assert f"UserError: run is already being written by process {holder.pid}" in error
+    finally:
+        end(holder)
+
+
+def test_dead_holder_on_another_host_is_succeeded_after_a_while(tmp_path: Path) -> None:
+    end(hold(tmp_path / "lock", ON_ANOTHER_HOST))
+    other = start(tmp_path / "lock", 0, ON_ANOTHER_HOST)
+    out, error = other.communicate(timeout=60)
+    assert (other.returncode, out) == (0, "held\n"), error
+    assert "is dead; its lock is taken over" in error
+
+
+def test_suspended_holder_that_was_succeeded_ends_when_it_wakes(tmp_path: Path) -> None:
+    holder = hold(tmp_path / "lock", ON_ANOTHER_HOST)
+    os.kill(holder.pid, signal.SIGSTOP)
+    other = hold(tmp_path / "lock", ON_ANOTHER_HOST)
+    try:
+        os.kill(holder.pid, signal.SIGCONT)
+        error = holder.communicate(timeout=30)[1]
+        assert holder.returncode == EXIT_RESUME
+        assert "another process has taken it over" in error
+        assert other.poll() is None
+    finally:
+        end(other)
+
+
+def test_restarted_slurm_job_does_not_wait_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "lock"
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    end(hold(path))
+    holder = json.loads(path.read_text()) | {"boot": "of another node"}
+    path.write_text(json.dumps(holder))
+    with exclusive(path, "run", BEAT_SECONDS):
+        assert not caplog.records
+    path.write_text(json.dumps(holder | {"slurm_job": "76"}))
+    with exclusive(path, "run", BEAT_SECONDS):
+        assert "is dead" in caplog.text

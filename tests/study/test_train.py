@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from mlip_core.study.run_config import LossConfig, RunConfig
+from mlip_core.models.loss import HuberLoss
+from mlip_core.models.loss_helpers import HUBER_DELTA
+from mlip_core.models.registry import architectures
+from mlip_core.study.run_config import RECIPES, LossConfig, RunConfig
 from mlip_core.study.train import fingerprint, make_loss
 
 
@@ -24,6 +27,7 @@ def inputs(tmp_path: Path) -> list[Path]:
 def test_more_epochs_and_other_names_are_the_same_training(inputs: list[Path]) -> None:
     same = [
         run(training={"num_epochs": 9}),
+        run(training={"num_epochs": 9, "early_stopping": {"patience": 3}}),
         run(dataset="renamed"),
         run(model={"architecture": "mace"}),
     ]
@@ -58,3 +62,34 @@ def test_weights_follow_their_table() -> None:
     weights = [float(loss.energy_weight_schedule(epoch)) for epoch in range(7)]
     assert weights == [1, 1, 1, 25, 25, 2, 2]
     assert float(loss.forces_weight_schedule(4)) == 7
+
+
+def test_huber_loss_turns_linear_where_the_config_says() -> None:
+    loss = make_loss(LossConfig(name="huber", huber_energy_delta=0.5, huber_forces_delta=0.2))
+    assert isinstance(loss, HuberLoss)
+    assert (loss.energy_delta, loss.forces_delta, loss.stress_delta) == (0.5, 0.2, 0.01)
+    assert loss.extended_metrics
+    default = make_loss(LossConfig(name="huber"))
+    assert isinstance(default, HuberLoss)
+    assert vars(default).items() > {
+        (f"{name}_delta", HUBER_DELTA) for name in ("energy", "forces", "stress")
+    }
+
+
+@pytest.mark.parametrize("architecture", architectures())
+def test_sections_that_a_run_lacks_come_from_the_recipe(architecture: str) -> None:
+    model, recipe = {"architecture": architecture}, RECIPES[architecture]
+    bare = run(model=model)
+    assert bare.loss == LossConfig(**recipe["loss"])
+    assert bare.optimizer.peak_learning_rate == recipe["optimizer"]["peak_learning_rate"]
+    assert bare.training.plateau is not None
+    own = run(model=model, loss={"forces_weight": 3}, optimizer={"grad_norm": 7})
+    assert own.loss == LossConfig(forces_weight=3)
+    assert own.optimizer.peak_learning_rate == 0.01
+    assert own.training.plateau is None
+
+
+def test_resolved_config_is_the_same_run() -> None:
+    """Snakemake hands the job a config with all keys."""
+    for config in (run(), run(optimizer={"grad_norm": 7}), run(training={"num_epochs": 3})):
+        assert RunConfig.model_validate(config.model_dump(mode="json")) == config

@@ -52,6 +52,25 @@ def test_learning_rate_warms_up_then_goes_to_its_final_value() -> None:
     np.testing.assert_allclose(rates, [0.1, 0.4, 0.7, 1.0, 0.8, 0.6, 0.4, 0.2, 0.2, 0.2], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("transition", "expected"),
+    [
+        ("cosine", [1.0, 0.853553, 0.5, 0.146447, 0.0]),
+        ("exponential", [1.0, 0.1**0.5, 0.1, 0.1**1.5, 0.01]),
+    ],
+)
+def test_transition_has_its_shape(transition: str, expected: list[float]) -> None:
+    config = OptimizerConfig(
+        peak_learning_rate=1.0,
+        final_learning_rate=expected[-1],
+        warmup_steps=3,
+        transition_steps=4,
+        transition=transition,
+    )
+    rates = [float(learning_rate_schedule(config)(step)) for step in range(3, 10)]
+    np.testing.assert_allclose(rates, [*expected, expected[-1], expected[-1]], rtol=1e-5, atol=1e-7)
+
+
 def test_any_base_optimizer_gets_the_scheduled_learning_rate() -> None:
     config = OptimizerConfig(init_learning_rate=0.5, peak_learning_rate=1.0, warmup_steps=2)
     optimizer = get_mlip_optimizer_chain_with_flexible_base_optimizer(optax.sgd, config)
@@ -75,7 +94,13 @@ def test_only_named_blocks_decay_and_all_do_where_there_are_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"grad_norm": 0}, {"peak_learning_rate": -1}, {"learning_rate": 0.1}]
+    "wrong",
+    [
+        {"grad_norm": 0},
+        {"peak_learning_rate": -1},
+        {"learning_rate": 0.1},
+        {"transition": "exponential", "final_learning_rate": 0},
+    ],
 )
 def test_config_rejects_nonsense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

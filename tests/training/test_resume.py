@@ -13,22 +13,35 @@ import pytest
 
 from mlip_core.training.packing import digest, pack
 from mlip_core.utils.errors import UserError
+from mlip_core.utils.stopping import EXIT_RESUME
 from tests.training.tiny import make_dataset, make_force_field, make_loop
 
 ROOT = Path(__file__).parents[2]
 NUM_EPOCHS = 5
 
 
-def run_training(directory: Path, when: str = "never:0") -> subprocess.CompletedProcess[str]:
+def run_training(
+    directory: Path, when: str = "never:0", scenario: str = "plain", num_epochs: int = NUM_EPOCHS
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.training.killed_training", str(directory)]
     return subprocess.run(
-        [*command, str(NUM_EPOCHS), when], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, str(num_epochs), when, scenario],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
 def report(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout.splitlines()[-1])
+
+
+def assert_same_files(one: Path, other: Path) -> None:
+    for name in ("metrics.csv", "model.zip"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert not list(other.rglob("*tmp*")), "half-written checkpoints are left"
 
 
 def test_killed_training_ends_with_the_same_bytes(tmp_path: Path) -> None:
@@ -39,9 +52,44 @@ def test_killed_training_ends_with_the_same_bytes(tmp_path: Path) -> None:
     continued = report(run_training(killed))
     assert continued["start"]["epoch"] > 0, "no checkpoint was used"
     assert continued["results"] == whole["results"]
-    csv = (tmp_path / "whole" / "metrics.csv").read_bytes()
-    assert (killed / "metrics.csv").read_bytes() == csv
-    assert not list(killed.rglob("*tmp*")), "half-written checkpoints are left"
+    assert_same_files(tmp_path / "whole", killed)
+
+
+def test_stopped_training_loses_no_step_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    """SIGTERM in the middle of an epoch, then during an evaluation."""
+    whole = report(run_training(tmp_path / "whole"))
+    stopped = tmp_path / "stopped"
+    process = run_training(stopped, "term-train:20")
+    assert process.returncode == EXIT_RESUME, process.stderr
+    assert process.stdout.splitlines()[-1] == "stopped in epoch 2; start again to resume"
+    assert newest_position(stopped) > 12 + 1
+    assert run_training(stopped, "term-valid:2").returncode == EXIT_RESUME
+    assert newest_position(stopped) == 2 * 12 + 1, "all steps of the second epoch, not its end"
+    continued = report(run_training(stopped))
+    assert continued["start"] == {"epoch": 2, "step": 12}
+    assert continued["results"] == whole["results"]
+    assert_same_files(tmp_path / "whole", stopped)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["diverging", "adaptive"])
+def test_kills_around_decisions_change_nothing(tmp_path: Path, scenario: str) -> None:
+    """Before, during and after a return to the best epoch, or a lower learning rate."""
+    arguments = (scenario, 12)
+    whole = report(run_training(tmp_path / "whole", "never:0", *arguments))
+    assert (whole["results"]["rollbacks"] > 0) == (scenario == "diverging")
+    killed = tmp_path / "killed"
+    for when in ("train:20", "write:2", "train:30", "write:3", "valid:7", "train:15"):
+        status = run_training(killed, when, *arguments).returncode
+        assert status in (-signal.SIGKILL, 0)
+    continued = report(run_training(killed, "never:0", *arguments))
+    assert continued["results"] == whole["results"]
+    assert_same_files(tmp_path / "whole", killed)
+
+
+def newest_position(directory: Path) -> int:
+    """Steps and ends of epochs that the newest checkpoint has."""
+    return max(int(path.name) for path in (directory / "checkpoints" / "resume").iterdir())
 
 
 class InterruptedDataset:

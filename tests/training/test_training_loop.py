@@ -1,7 +1,6 @@
 """The training loop: exact metrics, the best model, schedules, devices, divergence."""
 
-import subprocess
-import sys
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from mlip_core.training import LogCategory, TrainingIOHandler, TrainingLoop, Tra
 from mlip_core.training.ema import get_debiased_params
 from mlip_core.utils.errors import UserError
 from tests.training.tiny import INFO, make_dataset, make_force_field, make_graphs, make_loop
-
-ROOT = Path(__file__).parents[2]
 
 
 class Recorder:
@@ -124,7 +121,8 @@ def test_logged_metrics_have_the_names_of_the_api(
         *("loss", "mae_e", "mse_e", "mae_f", "mse_f", "mae_e_per_atom", "mse_e_per_atom")
     }
     assert recorder.of(LogCategory.SYSTEM_METRICS)[1].keys() == {
-        *("runtime_in_seconds", "nodes_per_second", "graphs_per_second")
+        *("runtime_in_seconds", "nodes_per_second", "graphs_per_second"),
+        *("edges_per_second", "share_waiting_for_data"),
     }
 
 
@@ -267,6 +265,21 @@ def test_nothing_is_compiled_after_the_first_epoch(caplog: pytest.LogCaptureFixt
     assert compiled_in_epoch[2] == compiled_in_epoch[3] == compiled_in_epoch[4]
 
 
+def test_factors_of_matrix_products_have_the_precision_asked_for() -> None:
+    """CPUs ignore it, so look at what the program asks for."""
+    params = make_force_field().params
+    batch = next(make_dataset().epoch(1))
+    found = {}
+    for precision in (None, "bfloat16", "float32"):
+        options = {"matmul_precision": precision}
+        loop = make_loop(num_epochs=0, loop_options=options)
+        step = loop._evaluation_step
+        found[precision] = str(jax.make_jaxpr(step._metrics_fun)(params, batch, 1))
+    precisions = {name: set(re.findall(r"Precision\.(\w+)", text)) for name, text in found.items()}
+    assert precisions == {None: set(), "bfloat16": {"DEFAULT"}, "float32": {"HIGHEST"}}
+    assert "bf16" not in found["bfloat16"], "parameters, energies and sums stay float32"
+
+
 def test_config_is_reachable_from_its_class() -> None:
     assert TrainingLoop.Config is TrainingLoopConfig
     assert TrainingLoop.Config(num_epochs=1).model_dump() == {
@@ -277,19 +290,12 @@ def test_config_is_reachable_from_its_class() -> None:
         "use_ema_params_for_eval": True,
         "eval_num_graphs": None,
         "run_eval_at_start": True,
+        "early_stopping": None,
+        "plateau": None,
+        "divergence": {"max_rollbacks": 3, "factor": 0.5, "loss_ratio": 10000.0},
+        "swa_start_epoch": None,
+        "matmul_precision": None,
     }
-
-
-def test_two_devices_give_the_results_of_one() -> None:
-    """Two batches of 2 on two devices are one batch of 4 on one; 7 batches leave a device idle."""
-    process = subprocess.run(
-        [sys.executable, "-m", "tests.training.two_devices"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
 
 
 def test_graphs_of_the_fixture_differ_in_size() -> None:

@@ -176,12 +176,14 @@ def test_title_makes_the_report_only(study: StudyDirectory) -> None:
     assert _planned(study.snakemake("--dry-run").output) == {"report": 1, "all": 1}
 
 
-def test_number_of_shards_changes_no_statistics(study: StudyDirectory) -> None:
-    before = study.read("datasets/ethane/dataset_info.json")
-    study.configure(lambda s: s["datasets"]["ethane"].update(num_shards=2))
+def test_number_of_jobs_changes_no_shard_and_trains_nothing_again(study: StudyDirectory) -> None:
+    files = ("dataset_info.json", "shards/train/manifest.json")
+    before = [study.read(f"datasets/ethane/{file}") for file in files]
+    study.configure(lambda s: s["datasets"]["ethane"].update(shard_jobs=2))
     result = study.snakemake("results/datasets/ethane/dataset_info.json")
     assert result.rules == {"shard": 6, "dataset_info": 1}
-    assert study.read("datasets/ethane/dataset_info.json") == before
+    assert [study.read(f"datasets/ethane/{file}") for file in files] == before
+    assert "train" not in _planned(study.snakemake("--dry-run").output)
 
 
 def test_a_split_is_never_lost(study: StudyDirectory) -> None:

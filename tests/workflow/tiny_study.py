@@ -91,20 +91,23 @@ class StudyDirectory:
 
     def snakemake(self, *arguments: str) -> Result:
         """Run Snakemake here, as a user does."""
-        environment = {n: v for n, v in os.environ.items() if n != "JAX_COMPILATION_CACHE_DIR"}
-        result = subprocess.run(
-            [
-                *(sys.executable, "-m", "snakemake"),
-                *("--snakefile", str(ROOT / "Snakefile"), "--cores", "2", *arguments),
-            ],
-            cwd=self.path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return Result(result.returncode, result.stdout)
+        status = self.start(*arguments).wait()
+        return Result(status, (self.path / "snakemake.out").read_text(encoding="utf-8"))
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start Snakemake here; on this machine unless a profile says otherwise."""
+        place = () if "--profile" in arguments else ("--cores", "2")
+        with open(self.path / "snakemake.out", "wb") as output:
+            return subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "snakemake"),
+                    *("--snakefile", str(ROOT / "Snakefile"), *place, *arguments),
+                ],
+                cwd=self.path,
+                env={n: v for n, v in os.environ.items() if n != "JAX_COMPILATION_CACHE_DIR"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
 
     def read(self, path: str) -> str:
         """The content of a result."""

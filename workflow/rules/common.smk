@@ -2,11 +2,11 @@
 
 import logging
 
-from mlip_core.data.shards import shard_name
 from mlip_core.data.splits import SPLITS
 from mlip_core.reference import is_molecule_name, reference_parts
 from mlip_core.study.checks import check_study
 from mlip_core.study.config import load_study
+from mlip_core.study.devices import visible_gpus
 from mlip_core.study.runtime import share_compiled_programs
 from mlip_core.utils.errors import exit_on_user_error
 
@@ -31,7 +31,7 @@ wildcard_constraints:
     run="|".join(map(re.escape, STUDY.runs)),
     split="|".join(SPLITS),
     testset="|".join(TESTSETS),
-    shard=r"\d{5}-of-\d{5}",
+    job=r"\d{5}-of-\d{5}",
 
 
 def dataset_of(wildcards):
@@ -65,30 +65,21 @@ def source_files(wildcards):
     return files or [f"{dataset_dir(wildcards)}/reference.extxyz"]
 
 
-def shard_files(wildcards, split):
-    """The graphs of a split of a dataset."""
-    directory = f"{dataset_dir(wildcards)}/shards/{split}"
-    num = dataset_of(wildcards).num_shards
-    return [f"{directory}/{shard_name(index, num)}" for index in range(num)]
-
-
-def shard_files_by_split(wildcards):
-    """The graphs of all splits of a dataset."""
-    return {split: shard_files(wildcards, split) for split in SPLITS}
-
-
-def free_atom_files(wildcards):
-    """The files with the free atoms, if atomic energies come from them."""
-    if dataset_of(wildcards).atomic_energies == "isolated_atoms":
-        return source_files(wildcards)
-    return []
-
-
 def as_params(model, **options):
     """A config as plain values: Snakemake compares them with those of the last run."""
     return model.model_dump(mode="json", **options)
 
 
+def training_gpus():
+    """GPUs of one training: as configured, or one if this machine has any."""
+    configured = STUDY.execution.gpus_per_training
+    return min(1, len(visible_gpus())) if configured is None else configured
+
+
 def training_threads():
-    """Threads of one training: as configured, or all cores."""
-    return STUDY.execution.training_threads or workflow.cores or 1
+    """Threads of one training: as configured, or all cores, shared out over the GPUs.
+
+    With a cluster there is no number of cores; its profile sets the threads.
+    """
+    cores = workflow.resource_settings.cores or 1
+    return STUDY.execution.training_threads or max(1, cores // max(1, len(visible_gpus())))

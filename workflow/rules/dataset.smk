@@ -1,9 +1,10 @@
 rule check:
-    """Look for what is wrong with a dataset before anything is made from it."""
+    """Look for what is wrong with a dataset before anything is made from it; index its frames."""
     input:
         source_files,
     output:
-        "results/datasets/{dataset}/quality.json",
+        quality="results/datasets/{dataset}/quality.json",
+        index="results/datasets/{dataset}/frames.safetensors",
     log:
         "results/logs/check/{dataset}.log",
     benchmark:
@@ -13,10 +14,11 @@ rule check:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=30,
+        runtime=60,
     params:
         labels=lambda wildcards: as_params(dataset_of(wildcards).labels),
         check=lambda wildcards: as_params(dataset_of(wildcards).check),
+        group_key=lambda wildcards: dataset_of(wildcards).split.group_key,
     script:
         "../scripts/check.py"
 
@@ -24,10 +26,10 @@ rule check:
 rule split:
     """Which frame is for training, validation, test; a split that changes is kept beside the new."""
     input:
-        files=source_files,
-        quality="results/datasets/{dataset}/quality.json",
+        index="results/datasets/{dataset}/frames.safetensors",
     output:
-        update("results/datasets/{dataset}/splits/split.json"),
+        split=update("results/datasets/{dataset}/splits/split.json"),
+        frames=update("results/datasets/{dataset}/splits/split.safetensors"),
     log:
         "results/logs/split/{dataset}.log",
     benchmark:
@@ -37,10 +39,8 @@ rule split:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=30,
+        runtime=60,
     params:
-        labels=lambda wildcards: as_params(dataset_of(wildcards).labels),
-        require=lambda wildcards: list(dataset_of(wildcards).check.require),
         split=lambda wildcards: as_params(STUDY.split_config(wildcards.dataset)),
     script:
         "../scripts/split.py"

@@ -3,7 +3,9 @@ rule evaluate:
     input:
         model="results/models/{run}.zip",
         files=source_files,
+        index=lambda wildcards: f"{dataset_dir(wildcards)}/frames.safetensors",
         split=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.json",
+        frames=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.safetensors",
     output:
         metrics="results/evaluation/{run}/{testset}/metrics.json",
         predictions="results/evaluation/{run}/{testset}/predictions.extxyz",
@@ -19,6 +21,7 @@ rule evaluate:
         runtime=60,
     params:
         labels=lambda wildcards: as_params(dataset_of(wildcards).labels),
+        require=lambda wildcards: list(dataset_of(wildcards).check.require),
         evaluation=as_params(STUDY.evaluation),
     script:
         "../scripts/evaluate.py"
@@ -29,7 +32,9 @@ rule nve:
     input:
         model="results/models/{run}.zip",
         files=source_files,
+        index=lambda wildcards: f"{dataset_dir(wildcards)}/frames.safetensors",
         split=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.json",
+        frames=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.safetensors",
     output:
         summary="results/evaluation/{run}/nve.json",
         trajectory="results/evaluation/{run}/nve.csv",

@@ -1,33 +1,59 @@
+def part_dirs(wildcards, split):
+    """What each job makes of the graphs of a split."""
+    directory = f"{dataset_dir(wildcards)}/parts/{split}"
+    num = dataset_of(wildcards).shard_jobs
+    return [f"{directory}/{job:05d}-of-{num:05d}" for job in range(num)]
+
+
+def part_dirs_by_split(wildcards):
+    """What each job makes of the graphs of all splits."""
+    return {split: part_dirs(wildcards, split) for split in SPLITS}
+
+
+def free_atom_index(wildcards):
+    """The index of the frames, if atomic energies come from the free atoms among them."""
+    if dataset_of(wildcards).atomic_energies == "isolated_atoms":
+        return f"{dataset_dir(wildcards)}/frames.safetensors"
+    return []
+
+
 rule shard:
-    """A share of the graphs of a split."""
+    """One job's share of the graphs of a split: whole shards, however many jobs there are."""
     input:
         files=source_files,
+        index="results/datasets/{dataset}/frames.safetensors",
         split="results/datasets/{dataset}/splits/split.json",
+        frames="results/datasets/{dataset}/splits/split.safetensors",
     output:
-        "results/datasets/{dataset}/shards/{split}/shard-{shard}.safetensors",
+        directory("results/datasets/{dataset}/parts/{split}/{job}"),
     log:
-        "results/logs/shard/{dataset}/{split}-{shard}.log",
+        "results/logs/shard/{dataset}/{split}-{job}.log",
     benchmark:
-        "results/benchmarks/shard/{dataset}/{split}-{shard}.tsv"
+        "results/benchmarks/shard/{dataset}/{split}-{job}.tsv"
     conda:
         ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=120,
     params:
         labels=lambda wildcards: as_params(dataset_of(wildcards).labels),
         require=lambda wildcards: list(dataset_of(wildcards).check.require),
         cutoff=lambda wildcards: dataset_of(wildcards).graph.graph_cutoff_angstrom,
+        structures_per_shard=lambda wildcards: dataset_of(wildcards).structures_per_shard,
     script:
         "../scripts/shard.py"
 
 
 rule dataset_info:
-    """Put the shards' statistics together: manifests, and what a model must know of the dataset."""
+    """Gather the jobs' shards: manifests, and what a model must know of the dataset.
+
+    The shards themselves lie beside the manifests, which have their checksums. Trainings depend on
+    the manifests alone, which do not say how many jobs there were.
+    """
     input:
-        unpack(shard_files_by_split),
-        files=free_atom_files,
+        unpack(part_dirs_by_split),
+        index=free_atom_index,
     output:
         info="results/datasets/{dataset}/dataset_info.json",
         manifests=expand("results/datasets/{{dataset}}/shards/{split}/manifest.json", split=SPLITS),
@@ -40,7 +66,7 @@ rule dataset_info:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=30,
+        runtime=60,
     params:
         labels=lambda wildcards: as_params(dataset_of(wildcards).labels),
         graph=lambda wildcards: as_params(dataset_of(wildcards).graph),

@@ -4,10 +4,6 @@ rule train:
         info=lambda wildcards: f"{dataset_dir(wildcards)}/dataset_info.json",
         train=lambda wildcards: f"{dataset_dir(wildcards)}/shards/train/manifest.json",
         valid=lambda wildcards: f"{dataset_dir(wildcards)}/shards/valid/manifest.json",
-        shards=lambda wildcards: [
-            *shard_files(wildcards, "train"),
-            *shard_files(wildcards, "valid"),
-        ],
     output:
         model="results/models/{run}.zip",
         config="results/runs/{run}/config.yaml",
@@ -21,9 +17,11 @@ rule train:
     conda:
         ENVIRONMENT
     threads: training_threads()
+    # A job that was stopped, killed, or ran out of time or memory goes on with more of both.
+    retries: 2
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=lambda wildcards, attempt: 4000 * 2 ** (attempt - 1),
+        runtime=lambda wildcards, attempt: 1440 * attempt,
     params:
         run=lambda wildcards: as_params(STUDY.run_config(wildcards.run)),
     script:

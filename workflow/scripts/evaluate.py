@@ -8,15 +8,13 @@ from mlip_core.study.runtime import prepare_jax
 with run_job(snakemake.log[0]):
     prepare_jax(snakemake.threads)
     from mlip_core.data.frames import LabelKeys
-    from mlip_core.data.splits import select_frames
     from mlip_core.evaluation import evaluate, write_evaluation
     from mlip_core.models.model_io import load_model
-    from mlip_core.study.frames import read_structures
+    from mlip_core.study.frames import iterate_split
 
-    frames = read_structures(snakemake.input.files, LabelKeys(**snakemake.params.labels))
-    evaluation = evaluate(
-        load_model(snakemake.input.model),
-        select_frames(frames, snakemake.input.split, snakemake.wildcards.testset),
-        **snakemake.params.evaluation,
-    )
+    inputs, params = snakemake.input, snakemake.params
+    labels = LabelKeys(**params.labels)
+    testset = snakemake.wildcards.testset
+    frames = list(iterate_split(inputs.index, inputs.split, testset, labels, params.require))
+    evaluation = evaluate(load_model(inputs.model), frames, **params.evaluation)
     write_evaluation(Path(snakemake.output.metrics).parent, evaluation)

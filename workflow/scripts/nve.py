@@ -9,17 +9,16 @@ with run_job(snakemake.log[0]):
     prepare_jax(snakemake.threads)
     from mlip_core import ForceFieldCalculator
     from mlip_core.data.frames import LabelKeys
-    from mlip_core.data.splits import select_frames
-    from mlip_core.simulation.nve import run_nve, write_nve
-    from mlip_core.simulation.nve_config import NveConfig
-    from mlip_core.study.frames import read_structures
+    from mlip_core.simulation.nve import NveConfig, run_nve, write_nve
+    from mlip_core.study.frames import iterate_split
 
-    frames = read_structures(snakemake.input.files, LabelKeys(**snakemake.params.labels))
-    start = select_frames(frames, snakemake.input.split, "test")[0]
+    inputs, params = snakemake.input, snakemake.params
+    labels = LabelKeys(**params.labels)
+    start = next(iterate_split(inputs.index, inputs.split, "test", labels, (), stop=1))
     result = run_nve(
-        ForceFieldCalculator(snakemake.input.model),
+        ForceFieldCalculator(inputs.model),
         start.atoms,
-        NveConfig(**snakemake.params.nve),
-        seed=snakemake.params.seed,
+        NveConfig(**params.nve),
+        seed=params.seed,
     )
     write_nve(Path(snakemake.output.summary).parent, result)

@@ -1,16 +1,23 @@
-"""A share of the graphs of a split."""
+"""One job's share of the graphs of a split."""
 
 from mlip_core.study.jobs import run_job
 
 with run_job(snakemake.log[0]):
     from mlip_core.data.frames import LabelKeys
-    from mlip_core.data.shards import shard_slice, write_shard
-    from mlip_core.data.splits import select_frames
-    from mlip_core.study.frames import read_structures
+    from mlip_core.data.shards import ShardPlan, write_shards
+    from mlip_core.study.frames import iterate_split, split_size
 
-    params = snakemake.params
-    frames = read_structures(snakemake.input.files, LabelKeys(**params.labels), params.require)
-    selected = select_frames(frames, snakemake.input.split, snakemake.wildcards.split)
-    index, num_shards = map(int, snakemake.wildcards.shard.split("-of-"))
-    share = selected[shard_slice(len(selected), index, num_shards)]
-    write_shard(snakemake.output[0], share, params.cutoff, params.require)
+    inputs, params, split = snakemake.input, snakemake.params, snakemake.wildcards.split
+    labels = LabelKeys(**params.labels)
+    plan = ShardPlan(split_size(inputs.split, split), params.structures_per_shard)
+    shards = plan.of_job(*map(int, snakemake.wildcards.job.split("-of-")))
+    first, last = plan.structures(shards)
+    write_shards(
+        snakemake.output[0],
+        iterate_split(inputs.index, inputs.split, split, labels, params.require, first, last),
+        plan,
+        shards,
+        params.cutoff,
+        params.require,
+        missing_labels=labels.missing == "mask",
+    )

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -38,11 +38,10 @@ class Program:
         loss = MSELoss(stress_weight_schedule=lambda _: 1.0 if case["stress"] else 0.0)
         optimizer = get_default_mlip_optimizer()
         ema = exponentially_moving_average(0.99)
-        self._params = force_field.params
+        self._force_field = force_field
         self._state = init_training_state(force_field.params, optimizer, ema)
         self._sums: Any = None
         self._step = make_train_step(force_field.predictor, loss, optimizer, ema)
-        self._predict = jax.jit(force_field.predictor.apply)
 
     @cached_property
     def _singles(self) -> Iterator[Any]:
@@ -53,7 +52,7 @@ class Program:
         """See ``protocol.Program``."""
         return {
             "versions": {name: version(name) for name in ("mlip-core", "jax", "jaxlib")},
-            "parameters": sum(leaf.size for leaf in jax.tree.leaves(self._params)),
+            "parameters": sum(leaf.size for leaf in jax.tree.leaves(self._force_field.params)),
         }
 
     def run(self, task: str) -> Callable[[], int]:
@@ -63,17 +62,16 @@ class Program:
             self._state, self._sums, is_finite = self._step(self._state, self._sums, batch, EPOCH)
             jax.block_until_ready((self._state, self._sums, is_finite))
         else:
-            jax.block_until_ready(self._predict(self._params, batch))
+            jax.block_until_ready(self._force_field(batch))
         return lambda: int(np.sum(jraph.get_graph_padding_mask(batch)))
 
     def cost(self, task: str) -> dict[str, float]:
         """See ``protocol.Program``."""
         batch = self._next(task)
         if task == "train":
-            step = jax.jit(partial(self._step, epoch=EPOCH))
-            lowered = step.lower(self._state, self._sums, batch)
+            lowered = self._step.lower(self._state, batch, EPOCH)
         else:
-            lowered = self._predict.lower(self._params, batch)
+            lowered = self._force_field.lower(batch)
         counts = lowered.compile().cost_analysis()
         if counts is None:
             return {}

@@ -4,6 +4,7 @@ from mlip_core.data.frames.checking import frame_from_atoms
 from mlip_core.data.frames.frame import BadFrame, Frame, structure_digest
 from mlip_core.data.frames.labels import QUANTITIES, LabelKeys
 from mlip_core.data.frames.reading import (
+    FileFormat,
     iterate_frames,
     read_frames,
     read_frames_at,
@@ -13,6 +14,7 @@ from mlip_core.data.frames.reading import (
 __all__ = [
     "QUANTITIES",
     "BadFrame",
+    "FileFormat",
     "Frame",
     "LabelKeys",
     "frame_from_atoms",

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlip_core.data.frames.frame import BadFrame, BadKind, Frame
-from mlip_core.data.frames.labels import QUANTITIES, LabelKeys
-from mlip_core.data.frames.raw import RawFrame, bad_frame
+from mlip_core.data.frames.frame import BadFrame, Frame
+from mlip_core.data.frames.labels import LabelKeys
+from mlip_core.data.frames.raw import NO_CELL, BadContentError, RawFrame, bad_frame
 from mlip_core.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 
 # Vectors whose normalised volume (area, length) is below this span no cell.
 _FLAT = 1e-9
-
-
-class _BadContentError(Exception):
-    """The content of a frame is of no use."""
-
-    def __init__(self, kind: BadKind, problem: str) -> None:
-        super().__init__(problem)
-        self.kind = kind
+_KNOWN_ELEMENTS = frozenset(range(1, 119))
 
 
 def frame_from_atoms(
@@ -63,28 +56,30 @@ def checked_frame(raw: RawFrame, labels: LabelKeys, require: Sequence[str]) -> F
     """The frame with its labels in our units, or what is wrong with it."""
     try:
         return _frame(raw, labels, require)
-    except _BadContentError as error:
+    except BadContentError as error:
         return bad_frame(error.kind, str(error), raw.file, raw.index, raw.offset)
 
 
 def _frame(raw: RawFrame, labels: LabelKeys, require: Sequence[str]) -> Frame:
     _check_structure(raw)
-    periodic = bool(raw.pbc.any())
-    length = labels.length_factor
-    values = {name: _label(raw, name, labels) for name in QUANTITIES}
+    vectors = [vector for vector, p in zip(raw.cell.tolist(), raw.pbc.tolist(), strict=True) if p]
+    periodic = bool(vectors)
+    if periodic:
+        _check_cell(vectors)
+    values = {name: _label(raw, name, key, labels) for name, key in labels.by_quantity.items()}
     if values["forces"] is None and len(raw.numbers) == 1 and not periodic:
         values["forces"] = np.zeros((1, 3))  # a free atom feels none, and few files say so
     if labels.missing == "error":
         for name in require:
             if values[name] is None:
-                raise _BadContentError("missing label", _missing(raw, name, labels.key(name)))
-    keys = {labels.key(name) for name in QUANTITIES}
+                raise BadContentError("missing label", _missing(raw, name, labels.key(name)))
+    length = labels.length_factor
     return Frame(
         numbers=raw.numbers,
-        positions=raw.positions if length == 1 else raw.positions * length,
-        cell=(raw.cell if length == 1 else raw.cell * length) if periodic else np.zeros((3, 3)),
+        positions=_scaled(raw.positions, length),
+        cell=_scaled(raw.cell, length) if periodic else NO_CELL,
         pbc=raw.pbc,
-        info={key: value for key, value in raw.info.items() if key not in keys},
+        info={key: value for key, value in raw.info.items() if key not in labels.keys},
         file=raw.file,
         index=raw.index,
         offset=raw.offset,
@@ -94,26 +89,24 @@ def _frame(raw: RawFrame, labels: LabelKeys, require: Sequence[str]) -> Frame:
 
 def _check_structure(raw: RawFrame) -> None:
     if len(raw.numbers) == 0:
-        raise _BadContentError("no atoms", "has no atoms; remove the frame")
-    if raw.numbers.min() <= 0:
-        raise _BadContentError(
+        raise BadContentError("no atoms", "has no atoms; remove the frame")
+    if not _KNOWN_ELEMENTS.issuperset(raw.numbers.tolist()):
+        raise BadContentError(
             "unknown element", "has an atom of unknown element; correct its symbol"
         )
     if not _is_finite(raw.positions):
-        raise _BadContentError(
+        raise BadContentError(
             "not finite", "a position is not finite (NaN or infinite); remove the frame"
         )
-    if raw.pbc.any():
-        _check_cell(raw.cell[raw.pbc])
 
 
-def _check_cell(vectors: np.ndarray) -> None:
-    if not _is_finite(vectors):
-        raise _BadContentError(
+def _check_cell(vectors: list[list[float]]) -> None:
+    if not all(math.isfinite(x) for vector in vectors for x in vector):
+        raise BadContentError(
             "not finite", "the cell is not finite (NaN or infinite); remove the frame"
         )
-    if _normalised_volume(vectors.tolist()) < _FLAT:
-        raise _BadContentError(
+    if _normalised_volume(vectors) < _FLAT:
+        raise BadContentError(
             "cell",
             "is periodic but its cell vectors are zero or not independent;"
             ' give a Lattice, or say pbc="F F F" if it is a molecule',
@@ -133,38 +126,45 @@ def _normalised_volume(vectors: list[list[float]]) -> float:
     return spanned / math.prod(lengths)
 
 
-def _label(raw: RawFrame, name: str, labels: LabelKeys) -> Any:
-    key = labels.key(name)
+def _label(raw: RawFrame, name: str, key: str, labels: LabelKeys) -> Any:
+    """A label in our units; ``None`` if it is missing."""
     value = raw.info.get(key)
     if value is None:
         value = raw.columns.get(key)
     if value is None:
         return None
+    factor = labels.factors[name]
+    if name == "energy" and type(value) is float and math.isfinite(value):
+        return value * factor
     array = _shaped(_numbers(value, name, key), name, key, len(raw.numbers))
     if not _is_finite(array):
-        raise _BadContentError(
+        raise BadContentError(
             "not finite",
             f'{name} under key "{key}" is not finite (NaN or infinite);'
             " remove the frame or compute it again",
         )
-    factor = labels.factors[name]
     if name == "stress" and labels.is_virial:
         factor /= _volume(raw, key) * labels.length_factor**3
-    if name == "energy":
-        return float(array) * factor
-    return array if factor == 1 else array * factor
+    return float(array) * factor if name == "energy" else _scaled(array, factor)
 
 
 def _numbers(value: Any, name: str, key: str) -> np.ndarray:
     array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise _BadContentError("label", f'{name} under key "{key}" is not a number: {value!r}')
-    return array.astype(np.float64, copy=False)
+    if array.dtype == np.float64:
+        return array
+    if array.dtype.kind in "fiu":
+        return array.astype(np.float64)
+    what = f"is not a number: {value!r}" if array.ndim == 0 else "holds something else than numbers"
+    raise BadContentError("label", f'{name} under key "{key}" {what}')
+
+
+def _scaled(array: np.ndarray, factor: float) -> np.ndarray:
+    return array if factor == 1 else array * factor
 
 
 def _volume(raw: RawFrame, key: str) -> float:
     if not raw.pbc.all():
-        raise _BadContentError(
+        raise BadContentError(
             "label",
             f'virial under key "{key}", but the frame is not periodic in all directions and so'
             " has no volume to divide it by; remove the virial",
@@ -180,20 +180,21 @@ def _shaped(array: np.ndarray, name: str, key: str, n_atoms: int) -> np.ndarray:
     if name == "stress" and array.shape in ((3, 3), (9,)):
         return _symmetric(array.reshape(3, 3), key)
     if name == "stress" and array.shape == (6,):
-        xx, yy, zz, yz, xz, xy = array
+        xx, yy, zz, yz, xz, xy = array.tolist()
         return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
     expected = {"energy": "one number", "forces": f"shape ({n_atoms}, 3)"}.get(
         name, "shape (3, 3), 9 numbers or 6 in Voigt's order"
     )
-    raise _BadContentError(
+    raise BadContentError(
         "label", f'{name} under key "{key}" has shape {array.shape} where {expected} is needed'
     )
 
 
 def _symmetric(stress: np.ndarray, key: str) -> np.ndarray:
-    tolerance = 1e-3 * np.abs(stress).max() + 1e-8
-    if np.abs(stress - stress.T).max() > tolerance:
-        raise _BadContentError(
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = stress.tolist()
+    asymmetry = max(abs(xy - yx), abs(xz - zx), abs(yz - zy))
+    if asymmetry > 1e-3 * max(map(abs, (xx, yy, zz, xy, xz, yz))) + 1e-8:
+        raise BadContentError(
             "label", f'stress under key "{key}" is not symmetric; check what the key holds'
         )
     return (stress + stress.T) / 2
@@ -209,7 +210,9 @@ def _missing(raw: RawFrame, name: str, key: str) -> str:
 
 
 def _is_finite(values: np.ndarray) -> bool:
-    return bool(np.isfinite(values).all())
+    # The sum of squares is quick, and finite unless a number is not or is astronomic.
+    flat = values.reshape(-1)
+    return math.isfinite(flat @ flat) or bool(np.isfinite(flat).all())
 
 
 def _dot(a: Sequence[float], b: Sequence[float]) -> float:

@@ -66,7 +66,17 @@ class LabelKeys(BaseModel):
 
     def key(self, quantity: str) -> str:
         """The key of "energy", "forces" or "stress"."""
-        return getattr(self, f"{quantity}_key")
+        return self.by_quantity[quantity]
+
+    @cached_property
+    def by_quantity(self) -> dict[str, str]:
+        """The keys of "energy", "forces" and "stress"."""
+        return {name: getattr(self, f"{name}_key") for name in QUANTITIES}
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of all three."""
+        return frozenset(self.by_quantity.values())
 
     @property
     def is_virial(self) -> bool:

@@ -7,6 +7,9 @@ import numpy as np
 
 from mlip_core.data.frames.frame import BadFrame, BadKind
 
+NO_CELL = np.zeros((3, 3))
+NO_CELL.setflags(write=False)
+
 
 @dataclass(slots=True)
 class RawFrame:
@@ -33,6 +36,14 @@ class RawFrame:
     file: str
     index: int
     offset: int | None = None
+
+
+class BadContentError(Exception):
+    """The content of a frame is of no use, and why."""
+
+    def __init__(self, kind: BadKind, problem: str) -> None:
+        super().__init__(problem)
+        self.kind = kind
 
 
 def bad_frame(

@@ -1,21 +1,24 @@
 """Frames from files: streamed, all at once, or some by their number."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from mlip_core.data.frames import extxyz
 from mlip_core.data.frames.checking import checked_frame
 from mlip_core.data.frames.frame import BadFrame, Frame
 from mlip_core.data.frames.labels import QUANTITIES, LabelKeys
 from mlip_core.data.frames.raw import RawFrame
 from mlip_core.utils.errors import UserError
 
-# Random access to a file that has none takes one pass for so many frames, held until their turn.
-_HELD_FRAMES = 1 << 16
-
 PathLike = str | os.PathLike[str]
+FileFormat = Literal["xyz", "hdf5", "ase"]
+
+_HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
+# Without random access, frames are collected in passes over the file and held until their turn.
+_HELD_FRAMES = 1 << 16
 
 
 def read_frames(
@@ -27,10 +30,12 @@ def read_frames(
     """Read all frames of one or several files, in order.
 
     Args:
-        paths: files: extended XYZ (also compressed), HDF5, or any format that ASE reads.
+        paths: XYZ files (.xyz, .extxyz; also .gz, .bz2, .xz), HDF5 files (.h5, .hdf5, .hdf) with a
+            group per structure, or files of any other format that ASE reads.
         labels: the keys and units of the labels.
-        require: the labels that every frame must have, of "energy", "forces", "stress". The forces
-            of a frame of one atom that is not periodic are zero and need not be given.
+        require: the labels that every frame must have, of "energy", "forces", "stress", unless
+            ``labels.missing`` is "mask". The forces of a frame of one atom that is not periodic are
+            zero and need not be given.
         limit: read at most so many frames in all.
 
     Raises:
@@ -48,28 +53,35 @@ def iterate_frames(
     path: PathLike,
     labels: LabelKeys | None = None,
     require: Sequence[str] = ("energy", "forces"),
+    file_format: FileFormat | None = None,
 ) -> Iterator[Frame]:
-    """Read one file's frames one by one, in constant memory; see :func:`read_frames`."""
-    for frame in scan_frames(path, labels, require):
-        if isinstance(frame, BadFrame):
-            raise UserError(frame.message)
-        yield frame
+    """Read one file's frames one by one, in constant memory; see :func:`read_frames`.
+
+    The format follows from the file's name unless it is given.
+    """
+    for frame in scan_frames(path, labels, require, file_format):
+        yield _good(frame)
 
 
 def scan_frames(
     path: PathLike,
     labels: LabelKeys | None = None,
     require: Sequence[str] = ("energy", "forces"),
+    file_format: FileFormat | None = None,
 ) -> Iterator[Frame | BadFrame]:
     """As :func:`iterate_frames`, with a :class:`BadFrame` in place of each frame of no use.
 
     Raises:
         UserError: if the file cannot be read (any further).
     """
-    _check_require(require)
-    labels = labels or LabelKeys()
-    for raw in _iterate_raw(Path(path)):
-        yield raw if isinstance(raw, BadFrame) else checked_frame(raw, labels, require)
+    labels = _checked(labels, require)
+    path = Path(path)
+    found = False
+    for raw in _iterate_raw(path, file_format or _format_of(path), labels):
+        found = True
+        yield _converted(raw, labels, require)
+    if not found:
+        raise UserError(f"{path}: no structure found; it must hold at least one")
 
 
 def read_frames_at(
@@ -81,57 +93,123 @@ def read_frames_at(
 ) -> Iterator[Frame]:
     """Read the frames of some numbers, in the order of ``indices``.
 
+    XYZ files that are not compressed are read at the offsets; HDF5 files and ASE's trajectories and
+    databases by number. Of other files the frames are collected in one pass per 65536 of them.
+
     Args:
         path: the file.
         indices: positions in the file, counting from 0.
         labels: as for :func:`read_frames`.
         require: as for :func:`read_frames`.
-        offsets: the frames' offsets, where known; without them a pass over the file is needed.
+        offsets: the frames' :attr:`Frame.offset`, where known.
 
     Raises:
         UserError: as :func:`read_frames`; or if the file has no such frame.
     """
-    _check_require(require)
-    for start in range(0, len(indices), _HELD_FRAMES):
-        yield from _read_pass(path, indices[start : start + _HELD_FRAMES], labels, require)
-
-
-def _read_pass(
-    path: PathLike, indices: Sequence[int], labels: LabelKeys | None, require: Sequence[str]
-) -> Iterator[Frame]:
-    wanted = set(indices)
-    held: dict[int, Frame] = {}
-    for frame in islice(iterate_frames(path, labels, require), max(wanted) + 1):
-        if frame.index in wanted:
-            held[frame.index] = frame
+    labels = _checked(labels, require)
+    path = Path(path)
+    raws = iter(_raws_at(path, indices, labels, offsets))
     for index in indices:
-        if index not in held:
-            raise UserError(f"{path}: has no frame {index}; it was changed since it was checked")
-        yield held[index]
+        raw = next(raws, None)
+        if raw is None:
+            raise UserError(f"{path}: has no frame {index}; the file has changed: check it again")
+        yield _good(_converted(raw, labels, require))
 
 
-def _check_require(require: Sequence[str]) -> None:
+def _raws_at(
+    path: Path, indices: Sequence[int], labels: LabelKeys, offsets: Sequence[int | None] | None
+) -> Iterable[RawFrame | BadFrame | None]:
+    """The frames of some numbers, as the format of the file allows to find them."""
+    file_format = _format_of(path)
+    known = [] if offsets is None else [offset for offset in offsets if offset is not None]
+    if file_format == "xyz" and len(known) == len(indices):
+        _require_file(path)
+        return extxyz.read_at(path, zip(indices, known, strict=True), labels.keys)
+    if file_format == "hdf5":
+        from mlip_core.data.frames import hdf5
+
+        _require_file(path)
+        return hdf5.read_at(path, indices, labels.keys)
+    if file_format == "ase":
+        from mlip_core.data.frames import ase_files
+
+        if ase_files.has_random_access(path):
+            _require_file(path)
+            return ase_files.read_at(path, indices)
+    return _collected(path, file_format, indices, labels)
+
+
+def _collected(
+    path: Path, file_format: FileFormat, indices: Sequence[int], labels: LabelKeys
+) -> Iterator[RawFrame | BadFrame | None]:
+    for start in range(0, len(indices), _HELD_FRAMES):
+        turn = indices[start : start + _HELD_FRAMES]
+        wanted = frozenset(turn)
+        held: dict[int, RawFrame | BadFrame] = {}
+        for raw in _iterate_raw(path, file_format, labels, wanted):
+            if raw.index in wanted:
+                held[raw.index] = raw
+            if len(held) == len(wanted):
+                break
+        yield from map(held.get, turn)
+
+
+def _iterate_raw(
+    path: Path, file_format: FileFormat, labels: LabelKeys, only: Container[int] | None = None
+) -> Iterator[RawFrame | BadFrame]:
+    """The frames of a file; others than ``only`` are left out where that saves time."""
+    _require_file(path)
+    if file_format == "xyz":
+        return extxyz.iterate(path, labels.keys, only)
+    if file_format == "hdf5":
+        from mlip_core.data.frames import hdf5
+
+        return hdf5.iterate(path, labels.keys)
+    from mlip_core.data.frames import ase_files
+
+    return ase_files.iterate(path)
+
+
+def _format_of(path: Path) -> FileFormat:
+    if extxyz.is_xyz(path):
+        return "xyz"
+    return "hdf5" if path.suffix.lower() in _HDF5_SUFFIXES else "ase"
+
+
+def _converted(
+    raw: RawFrame | BadFrame, labels: LabelKeys, require: Sequence[str]
+) -> Frame | BadFrame:
+    return raw if isinstance(raw, BadFrame) else checked_frame(raw, labels, require)
+
+
+def _good(frame: Frame | BadFrame) -> Frame:
+    if isinstance(frame, BadFrame):
+        raise UserError(frame.message)
+    return frame
+
+
+def _checked(labels: LabelKeys | None, require: Sequence[str]) -> LabelKeys:
     unknown = set(require) - set(QUANTITIES)
     if unknown:
         raise ValueError(f"unknown labels {sorted(unknown)}: choose from {QUANTITIES}")
+    return labels or LabelKeys()
+
+
+def _require_file(path: Path) -> None:
+    try:
+        with open(path, "rb") as file:
+            empty = not file.read(1)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; check the path in the config") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a directory; name the file of structures in it") from None
+    except PermissionError:
+        raise UserError(f"{path}: no permission to read the file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if empty:
+        raise UserError(f"{path}: the file is empty; it must hold at least one structure")
 
 
 def _as_list(paths: Any) -> list[Any]:
     return [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-
-
-def _iterate_raw(path: Path) -> Iterator[RawFrame | BadFrame]:
-    if not path.exists():
-        raise UserError(f"{path}: no such file; check the path in the config")
-    if path.is_dir():
-        raise UserError(f"{path}: is a directory; name the file of structures in it")
-    if path.stat().st_size == 0:
-        raise UserError(f"{path}: the file is empty; it must hold at least one structure")
-    from mlip_core.data.frames import ase_files
-
-    found = False
-    for raw in ase_files.iterate(path):
-        found = True
-        yield raw
-    if not found:
-        raise UserError(f"{path}: no structure found; it must hold at least one")

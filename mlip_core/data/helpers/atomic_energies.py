@@ -3,7 +3,7 @@
 import difflib
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import jraph
 import numpy as np
@@ -40,11 +40,7 @@ def compute_average_e0s_from_graphs(
 def fit_atomic_energies(
     counts: np.ndarray, energies: np.ndarray, elements: Iterable[object]
 ) -> np.ndarray:
-    """Atomic energies that explain total energies best, by least squares.
-
-    If the compositions do not determine them (say, all structures are the same molecule), the
-    solution of minimum norm is taken and a warning logged: sums over structures of those
-    compositions are right, single values have no meaning and other compositions are extrapolated.
+    """Atomic energies that explain total energies best; see :func:`fit_in_chunks`.
 
     Args:
         counts: ``[n_structures, n_elements]``, atoms of each element in each structure.
@@ -54,27 +50,38 @@ def fit_atomic_energies(
     Returns:
         ``[n_elements]``, eV.
     """
-    # Equal compositions are averaged first: the fit is the same, its size that of the distinct
-    # ones.
-    compositions, inverse, multiplicity = np.unique(
-        counts, axis=0, return_inverse=True, return_counts=True
-    )
-    means = _exact_group_means(energies, inverse.ravel(), multiplicity)
-    weights = np.sqrt(multiplicity)
-    solution, _, rank, _ = np.linalg.lstsq(
-        compositions * weights[:, None], means * weights, rcond=None
-    )
-    if rank < counts.shape[1]:
-        _logger.warning(
-            "The compositions of the training set have rank %d for %d elements (%s): they do not"
-            " determine atomic energies, and the least-squares solution of minimum norm is used."
-            " Sums over such compositions are right, single values have no meaning; give"
-            " atomic energies to predict other compositions.",
-            rank,
-            counts.shape[1],
-            ", ".join(map(str, elements)),
-        )
-    return solution
+    return fit_in_chunks(lambda: [(counts, energies)], list(elements))
+
+
+def fit_in_chunks(
+    chunks: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]], elements: Sequence[object]
+) -> np.ndarray:
+    """Atomic energies that explain total energies best, by least squares.
+
+    The normal equations are summed exactly, so that neither the order of the structures nor how
+    they are cut into chunks changes a digit, and refined once by the residuals of a first solution,
+    so that squaring the matrix costs no digits either.
+
+    If the compositions do not determine the energies (say, all structures are the same molecule),
+    the solution of minimum norm is taken and a warning logged: sums over structures of those
+    compositions are right, single values have no meaning and other compositions are extrapolated.
+
+    Args:
+        chunks: called for each pass; gives ``counts [n, n_elements]``, atoms of each element in
+            each structure, and ``energies [n]``, eV, chunk by chunk.
+        elements: names for the warning.
+
+    Returns:
+        ``[n_elements]``, eV.
+    """
+    gram = np.zeros((len(elements), len(elements)), dtype=np.int64)
+    for counts, _ in chunks():
+        gram += counts.T.astype(np.int64) @ counts.astype(np.int64)
+    inverse, rank = _pseudo_inverse(gram)
+    if rank < len(elements):
+        _warn_of_rank(rank, elements)
+    solution = inverse @ _exact_projection(chunks, np.zeros(len(elements)))
+    return solution + inverse @ _exact_projection(chunks, solution)
 
 
 def parse_atomic_energies(energies: Mapping[str | int, float]) -> dict[int, float]:
@@ -128,8 +135,34 @@ def _name(species: int, z_table: AtomicNumberTable | None) -> str:
     return f"species {species}" if z_table is None else chemical_symbols[z_table.zs[species]]
 
 
-def _exact_group_means(values: np.ndarray, groups: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Mean of each group, correctly rounded, so that the order of the values cannot matter."""
-    order = np.argsort(groups, kind="stable")
-    parts = np.split(values[order], np.cumsum(sizes)[:-1])
-    return np.array([math.fsum(part) / len(part) for part in parts])
+def _pseudo_inverse(gram: np.ndarray) -> tuple[np.ndarray, int]:
+    """Of a symmetric matrix of whole numbers, which are exact, and its rank."""
+    values, vectors = np.linalg.eigh(gram.astype(np.float64))
+    is_positive = values > 8 * len(values) * np.finfo(np.float64).eps * values.max(initial=0.0)
+    kept = vectors[:, is_positive]
+    return kept / values[is_positive] @ kept.T, int(is_positive.sum())
+
+
+def _exact_projection(
+    chunks: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]], solution: np.ndarray
+) -> np.ndarray:
+    """``[n_elements]``: sum over structures of counts times what a solution leaves unexplained."""
+
+    def terms(element: int) -> Iterator[float]:
+        for counts, energies in chunks():
+            residuals = energies - (counts * solution).sum(axis=1)
+            yield from (counts[:, element] * residuals).tolist()
+
+    return np.array([math.fsum(terms(element)) for element in range(len(solution))])
+
+
+def _warn_of_rank(rank: int, elements: Sequence[object]) -> None:
+    _logger.warning(
+        "The compositions of the training set have rank %d for %d elements (%s): they do not"
+        " determine atomic energies, and the least-squares solution of minimum norm is used."
+        " Sums over such compositions are right, single values have no meaning; give"
+        " atomic energies to predict other compositions.",
+        rank,
+        len(elements),
+        ", ".join(map(str, elements)),
+    )

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+_MAX_ATOMIC_NUMBER = 255
+
 
 class AtomicNumberTable:
     """The elements of a dataset in order of atomic number; an element's index is its species."""
@@ -22,6 +24,7 @@ class AtomicNumberTable:
             raise ValueError(f"atomic numbers must be ascending, each once: {zs}")
         self.zs = zs
         self._index = {z: index for index, z in enumerate(zs)}
+        self._species_of_number = self.z_to_index_map(_MAX_ATOMIC_NUMBER, unknown=-1)
 
     def __len__(self) -> int:
         return len(self.zs)
@@ -37,9 +40,9 @@ class AtomicNumberTable:
         """Species index of an atomic number; ``KeyError`` if it is not in the table."""
         return self._index[int(atomic_number)]
 
-    def z_to_index_map(self, max_atomic_number: int) -> np.ndarray:
-        """``[max_atomic_number + 1]``: species by atomic number, 0 where it is not in the table."""
-        table = np.zeros(max_atomic_number + 1, dtype=np.int32)
+    def z_to_index_map(self, max_atomic_number: int, unknown: int = 0) -> np.ndarray:
+        """``[max_atomic_number + 1]``: species by atomic number, ``unknown`` for other elements."""
+        table = np.full(max_atomic_number + 1, unknown, dtype=np.int32)
         for z, index in self._index.items():
             if z <= max_atomic_number:
                 table[z] = index
@@ -51,8 +54,7 @@ class AtomicNumberTable:
         Raises:
             KeyError: the first atomic number that is not in the table.
         """
-        positions = np.searchsorted(self.zs, atomic_numbers)
-        found = np.append(self.zs, -1)[positions] == atomic_numbers
-        if not np.all(found):
-            raise KeyError(int(np.asarray(atomic_numbers)[~found][0]))
-        return positions.astype(np.int32)
+        species = self._species_of_number[atomic_numbers]
+        if species.min(initial=0) < 0:
+            raise KeyError(int(np.asarray(atomic_numbers)[species < 0][0]))
+        return species

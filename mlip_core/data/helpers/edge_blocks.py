@@ -5,6 +5,8 @@ edges one by one. The price is filling slots: edges of zero length from an atom 
 every network ignores.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from mlip_core.typing import EdgeBlocks
@@ -14,20 +16,54 @@ _LARGEST_BLOCK = 32
 _COST_OF_A_RUN = 2
 
 
-def choose_block_size(neighbour_counts: np.ndarray) -> int:
+class SortedEdges(NamedTuple):
+    """Edges in order of their receivers, of one graph or of several.
+
+    Attributes:
+        senders: ``[n_edges]``.
+        shifts: ``[n_edges, 3]``.
+        counts: ``[n_atoms]``, number of edges that each atom receives, which gives the receivers.
+        reverse: ``[n_edges]``, the edge with exchanged ends and opposite shift; ``None`` if some
+            edge has none.
+    """
+
+    senders: np.ndarray
+    shifts: np.ndarray
+    counts: np.ndarray
+    reverse: np.ndarray | None
+
+
+class PaddedEdges(NamedTuple):
+    """Edges of a batch.
+
+    Attributes:
+        senders: ``[n_edge]``, int32.
+        receivers: ``[n_edge]``, int32, ascending.
+        shifts: ``[n_edge, 3]``.
+        blocks: their order; ``None`` if they are not in runs.
+    """
+
+    senders: np.ndarray
+    receivers: np.ndarray
+    shifts: np.ndarray
+    blocks: EdgeBlocks | None
+
+
+def choose_block_size(histogram: np.ndarray) -> int:
     """The length of run that costs least for atoms with these numbers of neighbours.
 
     The cost is the number of edge slots, filling included, plus a small cost per run, so that of
     two sizes with as many slots the larger wins. Sizes up to 32 and the largest count are compared.
 
     Args:
-        neighbour_counts: ``[n_atoms]``, number of edges that each atom receives.
+        histogram: ``[any length]``, how many atoms receive 0, 1, 2, … edges.
     """
-    histogram = np.bincount(np.asarray(neighbour_counts, dtype=np.int64).ravel(), minlength=2)
-    counts = np.arange(len(histogram))
-    largest = len(histogram) - 1
+    largest = int(np.flatnonzero(histogram).max(initial=1))
+    counts = np.arange(largest + 1)
+    atoms = np.zeros(largest + 1, dtype=np.int64)
+    atoms[: len(histogram)] = histogram[: largest + 1]
     sizes = sorted({*range(1, min(largest, _LARGEST_BLOCK) + 1), min(largest, 2 * _LARGEST_BLOCK)})
-    costs = [histogram @ -(-counts // size) * (size + _COST_OF_A_RUN) for size in sizes]
+    costs = [atoms @ -(-counts // size) * (size + _COST_OF_A_RUN) for size in sizes]
     return sizes[len(sizes) - 1 - int(np.argmin(costs[::-1]))]
 
 
@@ -36,89 +72,59 @@ def count_block_slots(neighbour_counts: np.ndarray, size: int) -> np.ndarray:
     return -(-neighbour_counts // size) * size
 
 
-def lay_out_in_blocks(
-    senders: np.ndarray,
-    receivers: np.ndarray,
-    shifts: np.ndarray,
+def pad_edges(
+    edges: SortedEdges,
     n_node: int,
-    size: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lay edges out in runs of ``size`` edges with one receiver each.
+    n_edge: int,
+    dtype: Any,
+    size: int | None = None,
+    max_runs: int = 1,
+) -> PaddedEdges:
+    """Give edges the fixed shape of a batch, in runs of ``size`` edges with one receiver each.
 
-    Each atom's last run is filled up with edges of zero length from the atom to itself, shift 0. An
-    atom without edges has no run.
+    Each atom's last run is filled up with edges of zero length from the atom to itself, shift 0; an
+    atom without edges has no run. Padding edges join the last node, which is padding, to itself.
 
     Args:
-        senders: ``[n_edges]``.
-        receivers: ``[n_edges]``, ascending.
-        shifts: ``[n_edges, 3]``.
-        n_node: number of atoms.
-        size: length of a run.
-
-    Returns:
-        ``senders [n_slots]``, ``receivers [n_slots]``, ``shifts [n_slots, 3]``, dtypes kept;
-        ``n_slots`` is a multiple of ``size``.
-
-    Raises:
-        ValueError: if the receivers are not ascending.
+        edges: the real ones.
+        n_node: nodes of the batch, at least one more than there are atoms.
+        n_edge: edges of the batch, a multiple of ``size``.
+        dtype: of the shifts.
+        size: length of a run; ``None``: no runs.
+        max_runs: the most runs that an atom may have.
     """
-    if np.any(receivers[1:] < receivers[:-1]):
-        raise ValueError("edges must be sorted by receiver before they are laid out in blocks")
-    counts = np.bincount(receivers, minlength=n_node)
-    slot_counts = count_block_slots(counts, size)
-    shift_to_slot = (np.cumsum(slot_counts) - slot_counts) - (np.cumsum(counts) - counts)
-    slots = np.arange(len(receivers)) + shift_to_slot[receivers]
-    slot_receivers = np.repeat(np.arange(n_node, dtype=receivers.dtype), slot_counts)
-    slot_senders = slot_receivers.astype(senders.dtype)
-    slot_senders[slots] = senders
-    slot_shifts = np.zeros((len(slot_receivers), 3), dtype=shifts.dtype)
-    slot_shifts[slots] = shifts
-    return slot_senders, slot_receivers, slot_shifts
+    slot_counts = edges.counts if size is None else count_block_slots(edges.counts, size)
+    slots = _slots(edges.counts, slot_counts)
+    receivers = np.full(n_edge, n_node - 1, dtype=np.int32)
+    atoms = np.arange(len(edges.counts), dtype=np.int32)
+    n_slots = int(slot_counts.sum())
+    receivers[:n_slots] = np.repeat(atoms, slot_counts)
+    senders = receivers.copy()
+    senders[slots] = edges.senders
+    shifts = np.zeros((n_edge, 3), dtype=dtype)
+    shifts[slots] = edges.shifts
+    if size is None:
+        return PaddedEdges(senders, receivers, shifts, None)
+    runs = _runs_of_nodes(slot_counts // size, n_node, n_edge // size, max_runs)
+    if edges.reverse is None:
+        return PaddedEdges(senders, receivers, shifts, EdgeBlocks(size, runs))
+    described = _reverse_and_pairs(slots, edges.reverse, n_edge)
+    return PaddedEdges(senders, receivers, shifts, EdgeBlocks(size, runs, *described))
 
 
-def index_blocks(
-    senders: np.ndarray,
-    receivers: np.ndarray,
-    shifts: np.ndarray,
-    n_node: int,
-    size: int,
-    max_runs: int,
-) -> EdgeBlocks:
-    """Describe edges that are laid out in runs, padding included.
-
-    Args:
-        senders: ``[n_edges]``.
-        receivers: ``[n_edges]``, ascending, each run of ``size`` the same.
-        shifts: ``[n_edges, 3]``, whole numbers.
-        n_node: number of nodes; the last is padding and may have any number of runs.
-        size: length of a run.
-        max_runs: the most runs that any other node has.
-
-    Returns:
-        The description; without ``reverse`` and pairs if some edge has no reverse.
-    """
-    runs = _runs_of_nodes(receivers[::size], n_node, max_runs)
-    reverse = _reverse_edges(senders, receivers, shifts, n_node)
-    if reverse is None:
-        return EdgeBlocks(size, runs)
-    return EdgeBlocks(size, runs, reverse, *_pair_up(reverse))
-
-
-def _runs_of_nodes(owners: np.ndarray, n_node: int, max_runs: int) -> np.ndarray:
-    counts = np.bincount(owners, minlength=n_node)
-    places = np.arange(max_runs)
-    runs = (np.cumsum(counts) - counts)[:, None] + places
-    return np.where(places < counts[:, None], runs, len(owners)).astype(np.int32)
-
-
-def _reverse_edges(
+def find_reverse_edges(
     senders: np.ndarray, receivers: np.ndarray, shifts: np.ndarray, n_node: int
 ) -> np.ndarray | None:
     """The edge with exchanged ends and opposite shift of each edge; ``None`` if one has none.
 
     Edges are brought into the order of a number that names (receiver, sender, shift), and into that
-    of the number of their reverse: equal places belong together. Of several equal edges from an
-    atom to itself, which only filling can be, a stable order makes each its own reverse.
+    of the number of their reverse: equal places belong together.
+
+    Args:
+        senders: ``[n_edges]``.
+        receivers: ``[n_edges]``.
+        shifts: ``[n_edges, 3]``, whole numbers.
+        n_node: number of atoms.
     """
     widest = int(np.abs(shifts).max(initial=0))
     base = 2 * widest + 1
@@ -134,13 +140,34 @@ def _reverse_edges(
     return reverse
 
 
-def _pair_up(reverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fields ``pairs`` and ``pair_edges`` of :class:`~mlip_core.typing.EdgeBlocks`."""
-    n_edges = len(reverse)
-    n_pairs = n_edges // 2 + 1
-    firsts = np.flatnonzero(np.arange(n_edges) < reverse)
-    pair_edges = np.full(n_pairs, n_edges, np.int32)
+def _slots(counts: np.ndarray, slot_counts: np.ndarray) -> np.ndarray:
+    """Where each edge goes when each atom's edges are followed by its filling."""
+    filling_before = np.cumsum(slot_counts - counts) - (slot_counts - counts)
+    return np.arange(int(counts.sum())) + np.repeat(filling_before, counts)
+
+
+def _runs_of_nodes(run_counts: np.ndarray, n_node: int, n_runs: int, max_runs: int) -> np.ndarray:
+    """Field ``runs`` of :class:`~mlip_core.typing.EdgeBlocks`; the last node has what is left."""
+    counts = np.zeros(n_node, dtype=np.int64)
+    counts[: len(run_counts)] = run_counts
+    counts[-1] = n_runs - run_counts.sum()
+    places = np.arange(max_runs)
+    runs = (np.cumsum(counts) - counts)[:, None] + places
+    return np.where(places < counts[:, None], runs, n_runs).astype(np.int32)
+
+
+def _reverse_and_pairs(
+    slots: np.ndarray, reverse: np.ndarray, n_edge: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fields ``reverse``, ``pairs`` and ``pair_edges`` of :class:`~mlip_core.typing.EdgeBlocks`."""
+    reverse_slots = np.arange(n_edge, dtype=np.int32)
+    reverse_slots[slots] = slots[reverse]
+    n_pairs = n_edge // 2 + 1
+    firsts = slots[np.arange(len(reverse)) < reverse]
+    numbers = np.arange(len(firsts), dtype=np.int32)
+    pair_edges = np.full(n_pairs, n_edge, dtype=np.int32)
     pair_edges[: len(firsts)] = firsts
-    pairs = np.full(n_edges, n_pairs - 1, np.int32)
-    pairs[firsts] = pairs[reverse[firsts]] = np.arange(len(firsts))
-    return pairs, pair_edges
+    pairs = np.full(n_edge, n_pairs - 1, dtype=np.int32)
+    pairs[firsts] = numbers
+    pairs[reverse_slots[firsts]] = numbers
+    return reverse_slots, pairs, pair_edges

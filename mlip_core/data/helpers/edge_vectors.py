@@ -66,6 +66,9 @@ def _displacements(xp: Any, shifts: Array, cell: Array, n_edge: Array) -> Array:
         return shifts @ cell
     if cell.shape[0] == 1:
         return shifts @ cell[0]
+    if xp is np:
+        graph = np.repeat(np.arange(len(n_edge)), n_edge)
+        return np.einsum("ei,eij->ej", shifts, cell[graph])
     ends = xp.cumsum(n_edge)
     # Comparing with all ends is one small fused loop; repeating by counts would be a scatter.
     graph = xp.sum(xp.arange(shifts.shape[0])[:, None] >= ends[:-1], axis=1)

@@ -11,11 +11,21 @@ import numpy as np
 
 from mlip_core.data.helpers.batching import BatchAssembler, BatchShape
 from mlip_core.data.helpers.edge_blocks import choose_block_size, count_block_slots
-from mlip_core.data.helpers.graph_store import GraphStore
-from mlip_core.data.helpers.packing import UNLIMITED, Limits, pack_balanced, pack_in_order
+from mlip_core.data.helpers.graph_creation import segment_from_graphs
+from mlip_core.data.helpers.graph_store import GraphStore, subtract_atomic_energies
+from mlip_core.data.helpers.packing import (
+    UNLIMITED,
+    BalancedPacking,
+    Limits,
+    pack_balanced,
+    pack_in_order,
+)
 from mlip_core.utils.seeds import derive_seed
 
 _logger = logging.getLogger(__name__)
+
+# After so many graphs, pages of files that they were read from need not stay in this process.
+_RELEASED_AFTER = 1000
 
 
 class GraphsDiscardedError(Exception):
@@ -95,33 +105,35 @@ class GraphDataset:
         self._dtype = np.dtype(dtype)
         self._atomic_energies = atomic_energies
 
-        store = graphs if isinstance(graphs, GraphStore) else GraphStore.from_graphs(graphs)
+        store = graphs if isinstance(graphs, GraphStore) else _store_of(graphs)
         limits = _limits(batch_size, max_n_node, max_n_edge)
         fits = limits.admit(store.n_node, store.n_edge)
         fits &= (store.n_node >= min_n_node) & (store.n_edge >= min_n_edge)
         store = _discard(store, ~fits, raise_exc_if_graphs_discarded)
+        histogram = store.neighbor_histogram()
         if edge_block_size == "auto":
-            edge_block_size = choose_block_size(store.neighbor_counts())
+            edge_block_size = choose_block_size(histogram)
         self._block_size = edge_block_size
-        most_neighbors = int(store.neighbor_counts().max(initial=0))
+        most_neighbors = int(np.flatnonzero(histogram).max(initial=0))
         self._max_runs = -(-most_neighbors // (edge_block_size or 1))
         slots = _count_slots(store, edge_block_size)
         limits = Limits(limits.n_node, _limit_of_slots(limits.n_edge, store.n_edge, slots))
-        capacity = pack_balanced(store.n_node, slots, batch_size, limits, skip_last_batch).capacity
-        self.shape = _choose_shape(limits.or_if_unlimited(capacity), batch_size, edge_block_size)
-        self._set_store(store, slots)
+        packing = pack_balanced(store.n_node, slots, batch_size, limits, skip_last_batch)
+        self.shape = _choose_shape(packing.capacity, batch_size, edge_block_size)
+        self._limits = Limits(self.shape.n_node - 1, self.shape.n_edge)
+        self._set_store(store, slots, packing)
 
-    def _set_store(self, store: GraphStore, slots: np.ndarray) -> None:
+    def _set_store(self, store: GraphStore, slots: np.ndarray, packing: BalancedPacking) -> None:
         """Use these graphs, with so many edge slots each, in batches of the shape that is set."""
         self._store = store
         self._slots = slots
         self._next_epoch = 0
-        self._limits = Limits(self.shape.n_node - 1, self.shape.n_edge)
-        self._packing = pack_balanced(
-            store.n_node, slots, self.batch_size, self._limits, self._skip_last_batch
+        self._packing = packing
+        self._interaction_energy = (
+            None
+            if self._atomic_energies is None
+            else subtract_atomic_energies(store, self._atomic_energies)
         )
-        energies = self._atomic_energies
-        self._interaction_energy = None if energies is None else _subtract(store, energies)
 
     def __len__(self) -> int:
         """Number of batches of an epoch."""
@@ -136,8 +148,13 @@ class GraphDataset:
     def epoch(self, epoch_number: int, start_batch: int = 0) -> Iterator[jraph.GraphsTuple]:
         """The batches of one epoch, from ``start_batch`` on; a function of seed and epoch alone."""
         assemble = self._assembler
+        read = 0
         for rows in self.epoch_rows(epoch_number)[start_batch:]:
             yield assemble(rows)
+            read += len(rows)
+            if self._store.release is not None and read >= _RELEASED_AFTER:
+                self._store.release()
+                read = 0
 
     def epoch_rows(self, epoch_number: int) -> list[np.ndarray]:
         """Indices into ``graphs`` of each batch of an epoch, in the order of its graphs."""
@@ -182,7 +199,11 @@ class GraphDataset:
         result = copy.copy(self)
         for name in ("graphs", "_batches_in_order", "_assembler"):
             result.__dict__.pop(name, None)
-        result._set_store(self._store.take(rows), self._slots[rows])
+        store, slots = self._store.take(rows), self._slots[rows]
+        packing = pack_balanced(
+            store.n_node, slots, self.batch_size, self._limits, self._skip_last_batch
+        )
+        result._set_store(store, slots, packing)
         return result
 
     @cached_property
@@ -202,6 +223,10 @@ class GraphDataset:
             self._interaction_energy,
             self._dtype,
         )
+
+
+def _store_of(graphs: Sequence[jraph.GraphsTuple]) -> GraphStore:
+    return GraphStore.from_segments([segment_from_graphs(graphs)])
 
 
 def _limits(batch_size: int, max_n_node: int | None, max_n_edge: int | None) -> Limits:
@@ -244,13 +269,3 @@ def _limit_of_slots(n_edge_limit: int, n_edge: np.ndarray, slots: np.ndarray) ->
     if n_edge_limit == UNLIMITED or not slots.any():
         return n_edge_limit
     return max(int(n_edge_limit * slots.sum() / n_edge.sum()), int(slots.max()))
-
-
-def _subtract(store: GraphStore, atomic_energies: np.ndarray) -> np.ndarray | None:
-    """Energies minus the sum of atomic energies, eV, in float64."""
-    if store.energy is None:
-        return None
-    by_code = np.asarray(atomic_energies, dtype=np.float64)
-    if store.species_of_code is not None:
-        by_code = np.where(store.species_of_code < 0, 0.0, by_code[store.species_of_code])
-    return store.energy - store.sum_over_atoms("codes", lambda codes: by_code[codes])

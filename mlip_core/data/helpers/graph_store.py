@@ -1,42 +1,107 @@
 """Many graphs as a few flat arrays, in memory or memory-mapped, from which batches are gathered."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, Self
 
 import jraph
 import numpy as np
 
+from mlip_core.data.helpers.edge_blocks import SortedEdges
 from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes
+
+LABELS = ("energy", "forces", "stress")
+
+AtomField = Literal["positions", "codes", "forces", "neighbor_counts"]
+EdgeField = Literal["senders", "shifts", "reverse"]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Flat arrays of consecutive graphs; the rows of a graph begin at its start and are contiguous.
+    """Graphs one after the other: a row per graph, a row per atom, or a row per edge.
 
-    Between graphs there may be unused rows; those of ``codes`` and ``neighbor_counts`` are then 0.
+    Integers are of whatever type is wide enough. Labels that a graph lacks are NaN.
 
     Attributes:
-        positions: ``[rows, 3]``, Å.
-        codes: ``[rows]``, species indices, or atomic numbers if the store has a species table.
-        forces: ``[rows, 3]``, eV/Å, or ``None``.
-        neighbor_counts: ``[rows]``, number of edges that each atom receives.
-        senders: ``[edge rows]``, counted from the graph's first atom.
-        receivers: ``[edge rows]``, the same; ascending within each graph.
-        shifts: ``[edge rows, 3]``, integers.
-        node_start: ``[n_graphs]``, first row of each graph's atoms.
-        edge_start: ``[n_graphs]``, first row of each graph's edges.
+        n_node: ``[n_graphs]``, atoms of each graph.
+        n_edge: ``[n_graphs]``, its edges.
+        cell: ``[n_graphs, 3, 3]``, Å.
+        weight: ``[n_graphs]``.
+        min_distance: ``[n_graphs]``, length of the shortest edge, Å; infinite without edges.
+        positions: ``[n_atoms, 3]``, Å.
+        codes: ``[n_atoms]``, species indices, or atomic numbers if the store has a species table.
+        neighbor_counts: ``[n_atoms]``, number of edges that each atom receives.
+        senders: ``[n_edges]``, counted from the graph's first atom; edges are in order of their
+            receivers, which ``neighbor_counts`` gives.
+        shifts: ``[n_edges, 3]``.
+        reverse: ``[n_edges]``, the edge with exchanged ends and opposite shift, counted from the
+            graph's first edge; ``None`` if some edge has none.
+        energy: ``[n_graphs]``, eV, or ``None``.
+        forces: ``[n_atoms, 3]``, eV/Å, or ``None``.
+        stress: ``[n_graphs, 3, 3]``, eV/Å³, or ``None``.
+        force_squares: ``[n_graphs]``, sum of the squares of the forces, or ``None``.
     """
 
+    n_node: np.ndarray
+    n_edge: np.ndarray
+    cell: np.ndarray
+    weight: np.ndarray
+    min_distance: np.ndarray
     positions: np.ndarray
     codes: np.ndarray
-    forces: np.ndarray | None
     neighbor_counts: np.ndarray
     senders: np.ndarray
-    receivers: np.ndarray
     shifts: np.ndarray
-    node_start: np.ndarray
-    edge_start: np.ndarray
+    reverse: np.ndarray | None
+    energy: np.ndarray | None = None
+    forces: np.ndarray | None = None
+    stress: np.ndarray | None = None
+    force_squares: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.n_node)
+
+    @cached_property
+    def node_ends(self) -> np.ndarray:
+        """``[n_graphs]``: the row after each graph's last atom."""
+        return np.cumsum(self.n_node, dtype=np.int64)
+
+    @cached_property
+    def edge_ends(self) -> np.ndarray:
+        """``[n_graphs]``: the row after each graph's last edge."""
+        return np.cumsum(self.n_edge, dtype=np.int64)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Which of energy, forces and stress graphs can have."""
+        return tuple(name for name in LABELS if getattr(self, name) is not None)
+
+    def is_labelled(self, label: str, rows: Any = slice(None)) -> Any:
+        """Whether graphs have this label: one row, or an array for several."""
+        sample = {"energy": self.energy, "forces": self.force_squares, "stress": self.stress}[label]
+        assert sample is not None, f"{label} is not among the labels"
+        values = sample[rows]
+        return ~np.isnan(values if label != "stress" else values[..., 0, 0])
+
+    def labelled(self, column: Literal["energy", "force_squares"]) -> np.ndarray:
+        """A column without the graphs that lack the label."""
+        values = getattr(self, column)
+        return values[~np.isnan(values)]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The fields that are there, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class Place(NamedTuple):
+    """Where a graph is: its segment, its row there, and those of its atoms and edges."""
+
+    segment: Segment
+    row: int
+    atoms: slice
+    edges: slice
 
 
 @dataclass(frozen=True)
@@ -44,17 +109,14 @@ class GraphStore:
     """Graphs of one dataset.
 
     Attributes:
-        segments: the per-atom and per-edge data.
+        segments: the data, in memory or memory-mapped.
         segment: ``[n_graphs]``, which segment holds each graph.
-        row: ``[n_graphs]``, its place among that segment's graphs.
+        row: ``[n_graphs]``, its row among that segment's graphs.
         n_node: ``[n_graphs]``, atoms.
         n_edge: ``[n_graphs]``, edges.
-        cell: ``[n_graphs, 3, 3]``, Å.
-        weight: ``[n_graphs]``.
-        energy: ``[n_graphs]``, eV, or ``None``.
-        stress: ``[n_graphs, 3, 3]``, eV/Å³, or ``None``.
         species_of_code: species index by atomic number, -1 for elements that are not in the
             dataset, if the segments hold atomic numbers; ``None`` if they hold species.
+        release: frees what reading the segments has brought into memory; ``None``: nothing does.
     """
 
     segments: tuple[Segment, ...]
@@ -62,36 +124,45 @@ class GraphStore:
     row: np.ndarray
     n_node: np.ndarray
     n_edge: np.ndarray
-    cell: np.ndarray
-    weight: np.ndarray
-    energy: np.ndarray | None
-    stress: np.ndarray | None
     species_of_code: np.ndarray | None = None
+    release: Callable[[], None] | None = None
 
     @classmethod
-    def from_graphs(cls, graphs: Sequence[jraph.GraphsTuple]) -> Self:
-        """Copy unbatched graphs into flat arrays, edges sorted by receiver.
-
-        Raises:
-            ValueError: if some graphs have a label and some do not.
-        """
-        graphs = [_sorted_by_receiver(graph) for graph in graphs]
-        n_node = np.array([int(graph.n_node.sum()) for graph in graphs], dtype=np.int64)
-        n_edge = np.array([int(graph.n_edge.sum()) for graph in graphs], dtype=np.int64)
+    def from_segments(
+        cls,
+        segments: Sequence[Segment],
+        species_of_code: np.ndarray | None = None,
+        release: Callable[[], None] | None = None,
+    ) -> Self:
+        """All graphs of some segments, in their order; all must have the same labels."""
+        sizes = [len(segment) for segment in segments]
+        rows = [np.arange(size, dtype=np.int32) for size in sizes]
         return cls(
-            segments=(_flatten(graphs, n_node, n_edge),),
-            segment=np.zeros(len(graphs), dtype=np.int64),
-            row=np.arange(len(graphs)),
-            n_node=n_node,
-            n_edge=n_edge,
-            cell=_joined([graph.globals.cell for graph in graphs], (0, 3, 3)),
-            weight=_joined([graph.globals.weight for graph in graphs], (0,)),
-            energy=_joined_label("energy", [graph.globals.energy for graph in graphs]),
-            stress=_joined_label("stress", [graph.globals.stress for graph in graphs]),
+            segments=tuple(segments),
+            segment=np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
+            row=_joined(rows, np.int32),
+            n_node=_joined([segment.n_node for segment in segments], np.int32),
+            n_edge=_joined([segment.n_edge for segment in segments], np.int32),
+            species_of_code=species_of_code,
+            release=release,
         )
 
     def __len__(self) -> int:
         return len(self.n_node)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Which of energy, forces and stress graphs can have."""
+        return self.segments[0].labels if self.segments else ()
+
+    @cached_property
+    def incomplete_labels(self) -> frozenset[str]:
+        """Those that some graph lacks; a store of a part of the graphs keeps those of the whole."""
+        return frozenset(
+            label
+            for label in self.labels
+            if not all(segment.is_labelled(label).all() for segment in self.segments)
+        )
 
     def take(self, rows: np.ndarray) -> Self:
         """The graphs of some rows, in that order, sharing the data."""
@@ -101,138 +172,134 @@ class GraphStore:
             row=self.row[rows],
             n_node=self.n_node[rows],
             n_edge=self.n_edge[rows],
-            cell=self.cell[rows],
-            weight=self.weight[rows],
-            energy=None if self.energy is None else self.energy[rows],
-            stress=None if self.stress is None else self.stress[rows],
         )
 
-    def gather(self, name: str, rows: np.ndarray, out: np.ndarray) -> None:
-        """Copy the rows of some graphs, one after the other, into the beginning of ``out``.
-
-        Args:
-            name: a per-atom or per-edge field of :class:`Segment`.
-            rows: ``[n]``, which graphs.
-            out: receives the values, cast to its dtype.
-        """
-        per_edge = name in ("senders", "receivers", "shifts")
-        counts = (self.n_edge if per_edge else self.n_node)[rows]
-        pieces = self._pieces(name, "edge_start" if per_edge else "node_start", rows, counts)
-        if pieces:
-            np.concatenate(pieces, out=out[: counts.sum()], casting="same_kind")
-
-    def _pieces(
-        self, name: str, start: str, rows: np.ndarray, counts: np.ndarray
-    ) -> list[np.ndarray]:
-        arrays = [getattr(segment, name) for segment in self.segments]
-        starts = [getattr(segment, start) for segment in self.segments]
-        places = zip(
-            self.segment[rows].tolist(), self.row[rows].tolist(), counts.tolist(), strict=True
-        )
-        pieces = []
-        for segment, row, count in places:
-            first = int(starts[segment][row])
-            pieces.append(arrays[segment][first : first + count])
-        return pieces
-
-    @property
-    def has_forces(self) -> bool:
-        """Whether the graphs have forces."""
-        return self.segments[0].forces is not None
+    def places(self, rows: np.ndarray) -> list[Place]:
+        """Where some graphs are."""
+        counts = zip(self.n_node[rows].tolist(), self.n_edge[rows].tolist(), strict=True)
+        located = zip(self.segment[rows].tolist(), self.row[rows].tolist(), counts, strict=True)
+        result = []
+        for number, row, (n_node, n_edge) in located:
+            segment = self.segments[number]
+            atoms_end, edges_end = int(segment.node_ends[row]), int(segment.edge_ends[row])
+            atoms = slice(atoms_end - n_node, atoms_end)
+            result.append(Place(segment, row, atoms, slice(edges_end - n_edge, edges_end)))
+        return result
 
     def species(self, codes: np.ndarray) -> np.ndarray:
         """Species indices of codes."""
         return codes if self.species_of_code is None else self.species_of_code[codes]
 
-    def neighbor_counts(self) -> np.ndarray:
-        """Numbers of edges that atoms receive; 0 for unused rows."""
-        return np.concatenate([segment.neighbor_counts for segment in self.segments])
+    def neighbor_histogram(self) -> np.ndarray:
+        """How many atoms receive 0, 1, 2, … edges, over all graphs of the segments."""
+        parts = [np.bincount(segment.neighbor_counts) for segment in self.segments]
+        total = np.zeros(max(map(len, parts), default=0), dtype=np.int64)
+        for part in parts:
+            total[: len(part)] += part
+        return total
 
-    def sum_over_atoms(self, name: str, value: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """``[n_graphs]``: sum over each graph's atoms of ``value(field)``.
-
-        ``value`` maps a per-atom field of a segment to numbers and must map 0 of unused rows to 0.
-        """
-        totals = [_sum_by_start(value(getattr(s, name)), s.node_start) for s in self.segments]
+    def sum_over_atoms(self, name: AtomField, value: Callable[[np.ndarray], Any]) -> np.ndarray:
+        """``[n_graphs]``: sum over each graph's atoms of ``value(field)``."""
+        totals = [_sum_by_graph(value(getattr(s, name)), s) for s in self.segments]
         first = np.cumsum([0, *map(len, totals)])[:-1]
-        return np.concatenate(totals)[first[self.segment] + self.row]
+        return _joined(totals, None)[first[self.segment] + self.row] if totals else np.zeros(0)
+
+    def column(self, name: Literal["energy"]) -> np.ndarray:
+        """``[n_graphs]``: a value of each graph."""
+        first = np.cumsum([0, *map(len, self.segments)])[:-1]
+        values = [getattr(segment, name) for segment in self.segments]
+        return _joined(values, np.float64)[first[self.segment] + self.row]
 
     def graph(self, index: int) -> jraph.GraphsTuple:
         """One graph, unbatched, in the precision in which it is stored."""
-        segment = self.segments[self.segment[index]]
-        row = self.row[index]
-        atoms = _span(segment.node_start[row], self.n_node[index])
-        edges = _span(segment.edge_start[row], self.n_edge[index])
-        one = slice(index, index + 1)
+        ((segment, row, atoms, edges),) = self.places(np.array([index]))
+        numbers = np.arange(self.n_node[index], dtype=np.int32)
+        one = slice(row, row + 1)
+        labels = {
+            name: getattr(segment, name)[atoms if name == "forces" else one]
+            for name in segment.labels
+            if segment.is_labelled(name, row)
+        }
         return jraph.GraphsTuple(
             nodes=GraphNodes(
                 positions=segment.positions[atoms],
                 species=self.species(segment.codes[atoms]).astype(np.int32),
-                forces=None if segment.forces is None else segment.forces[atoms],
+                forces=labels.get("forces"),
             ),
             edges=GraphEdges(shifts=segment.shifts[edges].astype(np.int32)),
-            senders=segment.senders[edges],
-            receivers=segment.receivers[edges],
+            senders=segment.senders[edges].astype(np.int32),
+            receivers=np.repeat(numbers, segment.neighbor_counts[atoms]),
             globals=GraphGlobals(
-                cell=self.cell[one],
-                weight=self.weight[one],
-                energy=None if self.energy is None else self.energy[one],
-                stress=None if self.stress is None else self.stress[one],
+                cell=segment.cell[one],
+                weight=segment.weight[one],
+                energy=labels.get("energy"),
+                stress=labels.get("stress"),
             ),
-            n_node=self.n_node[one].astype(np.int32),
-            n_edge=self.n_edge[one].astype(np.int32),
+            n_node=self.n_node[index : index + 1],
+            n_edge=self.n_edge[index : index + 1],
         )
 
 
-def _span(start: int, length: int) -> slice:
-    return slice(int(start), int(start) + int(length))
+def gather_atoms(places: Sequence[Place], name: AtomField, out: np.ndarray) -> None:
+    """Copy some graphs' rows of atoms, one after the other, into the beginning of ``out``."""
+    _fill(out, [getattr(segment, name)[atoms] for segment, _, atoms, _ in places])
 
 
-def _sum_by_start(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def gather_edges(places: Sequence[Place], counts: np.ndarray, dtype: Any) -> SortedEdges:
+    """The edges of some graphs, numbered through.
+
+    Args:
+        places: of the graphs.
+        counts: ``[n_atoms]``, number of edges that each of their atoms receives.
+        dtype: of the shifts.
+    """
+    n_edge = np.array([edges.stop - edges.start for *_, edges in places], dtype=np.int64)
+    n_node = np.array([atoms.stop - atoms.start for *_, atoms, _ in places], dtype=np.int64)
+    total = int(n_edge.sum())
+    senders = np.repeat(np.cumsum(n_node) - n_node, n_edge)
+    shifts = np.empty((total, 3), dtype=dtype)
+    senders += _pieces(places, "senders", total)
+    _fill(shifts, [segment.shifts[edges] for segment, *_, edges in places])
+    if any(segment.reverse is None for segment, *_ in places):
+        return SortedEdges(senders, shifts, counts, None)
+    reverse = np.repeat(np.cumsum(n_edge) - n_edge, n_edge)
+    reverse += _pieces(places, "reverse", total)
+    return SortedEdges(senders, shifts, counts, reverse)
+
+
+def subtract_atomic_energies(store: GraphStore, atomic_energies: np.ndarray) -> np.ndarray | None:
+    """``[n_graphs]``: energies minus the sum of atomic energies, eV, in float64.
+
+    Args:
+        store: the graphs.
+        atomic_energies: ``[n_species]``, eV.
+
+    Returns:
+        NaN where a graph has no energy; ``None`` if none can have.
+    """
+    if "energy" not in store.labels:
+        return None
+    by_code = np.asarray(atomic_energies, dtype=np.float64)
+    if store.species_of_code is not None:
+        by_code = np.where(store.species_of_code < 0, 0.0, by_code[store.species_of_code])
+    return store.column("energy") - store.sum_over_atoms("codes", lambda codes: by_code[codes])
+
+
+def _pieces(places: Sequence[Place], name: EdgeField, total: int) -> np.ndarray:
+    result = np.empty(total, dtype=np.int64)
+    _fill(result, [getattr(segment, name)[edges] for segment, *_, edges in places])
+    return result
+
+
+def _fill(out: np.ndarray, pieces: list[np.ndarray]) -> None:
+    if pieces:
+        np.concatenate(pieces, out=out[: sum(map(len, pieces))], casting="same_kind")
+
+
+def _sum_by_graph(values: np.ndarray, segment: Segment) -> np.ndarray:
+    starts = segment.node_ends - segment.n_node
     return np.add.reduceat(values, starts) if len(starts) else values[:0]
 
 
-def _sorted_by_receiver(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
-    receivers = np.asarray(graph.receivers)
-    if np.all(receivers[1:] >= receivers[:-1]):
-        return graph
-    order = np.argsort(receivers, kind="stable")
-    return graph._replace(
-        senders=np.asarray(graph.senders)[order],
-        receivers=receivers[order],
-        edges=graph.edges._replace(shifts=np.asarray(graph.edges.shifts)[order]),
-    )
-
-
-def _flatten(
-    graphs: Sequence[jraph.GraphsTuple], n_node: np.ndarray, n_edge: np.ndarray
-) -> Segment:
-    node_start, edge_start = np.cumsum(n_node) - n_node, np.cumsum(n_edge) - n_edge
-    receivers = _joined([graph.receivers for graph in graphs], (0,), np.int32)
-    rows = receivers + np.repeat(node_start, n_edge)
-    return Segment(
-        positions=_joined([graph.nodes.positions for graph in graphs], (0, 3)),
-        codes=_joined([graph.nodes.species for graph in graphs], (0,), np.int32),
-        forces=_joined_label("forces", [graph.nodes.forces for graph in graphs]),
-        neighbor_counts=np.bincount(rows, minlength=n_node.sum()),
-        senders=_joined([graph.senders for graph in graphs], (0,), np.int32),
-        receivers=receivers,
-        shifts=_joined([graph.edges.shifts for graph in graphs], (0, 3), np.int32),
-        node_start=node_start,
-        edge_start=edge_start,
-    )
-
-
-def _joined(arrays: Sequence[Any], empty: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
-    """Concatenate; of nothing, an array of the shape ``empty``."""
-    parts = [np.zeros(empty), *map(np.asarray, arrays)]
-    return np.concatenate(parts, dtype=dtype, casting="unsafe")
-
-
-def _joined_label(name: str, arrays: Sequence[Any]) -> np.ndarray | None:
-    missing = sum(array is None for array in arrays)
-    if missing == len(arrays):
-        return None
-    if missing:
-        raise ValueError(f"{missing} of {len(arrays)} graphs have no {name}; all or none must")
-    return np.concatenate([np.asarray(array, dtype=np.float64) for array in arrays])
+def _joined(arrays: Sequence[np.ndarray], dtype: Any) -> np.ndarray:
+    return np.concatenate(arrays, dtype=dtype) if arrays else np.zeros(0, dtype=dtype)

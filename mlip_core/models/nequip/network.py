@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mlip_core.models.batched_product import mix_channels
 from mlip_core.models.blocks import (
     Features,
     RadialEmbeddingBlock,
@@ -174,7 +175,7 @@ class NequipLayer(nn.Module):
         for irrep, columns in layout.gated_columns.items():
             rows = layout.message_columns[irrep]
             weight = _take(_take(message_weights[irrep], rows, axis=0), columns, axis=1)
-            mixed[irrep] = messages[irrep] @ (weight * self.avg_num_neighbors**-1)
+            mixed[irrep] = mix_channels(messages[irrep], weight * self.avg_num_neighbors**-1)
             if irrep in features:
                 old = _take(old_weights[irrep], columns, axis=2)
                 mixed[irrep] += mix_by_species(features[irrep], old, node_species)
@@ -183,7 +184,7 @@ class NequipLayer(nn.Module):
     def _messages(self, features: Features, edges: Edges) -> Features:
         layout = self.layout
         weights = LinearWeights(layout.irreps_in, layout.irreps_up, name="Linear_0")()
-        up = {irrep: features[irrep] @ weights[irrep] for irrep in layout.features_in}
+        up = {irrep: mix_channels(features[irrep], weights[irrep]) for irrep in layout.features_in}
         radial = MLP(
             widths=(self.config.radial_net_n_hidden,) * self.config.radial_net_n_layers,
             num_out=layout.num_radial,

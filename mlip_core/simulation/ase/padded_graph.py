@@ -4,14 +4,15 @@ import jraph
 import numpy as np
 from ase import Atoms
 
+from mlip_core.data.helpers.batching import make_batch
 from mlip_core.data.helpers.edge_blocks import (
+    SortedEdges,
     choose_block_size,
     count_block_slots,
-    index_blocks,
-    lay_out_in_blocks,
+    pad_edges,
 )
-from mlip_core.data.helpers.neighborhood import get_neighborhood
-from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes
+from mlip_core.data.helpers.neighborhood import both_directions, get_pairs
+from mlip_core.typing import GraphGlobals, GraphNodes
 from mlip_core.utils.errors import UserError
 
 
@@ -51,20 +52,20 @@ class PaddedGraphBuilder:
         """The structure and one padding graph.
 
         Raises:
-            UserError: if an element is unknown to the model, or the cell of a periodic structure is
-            not
-                usable.
+            UserError: if an element is unknown to the model, or the cell of a periodic structure
+                is not usable.
         """
         species = self._species(atoms)
-        periodic = bool(atoms.pbc.any())
-        cell = atoms.cell.array if periodic else np.zeros((3, 3))
+        cell = atoms.cell.array if atoms.pbc.any() else np.zeros((3, 3))
         try:
-            edges = get_neighborhood(atoms.positions, self._cutoff, tuple(atoms.pbc), cell)
+            pairs = get_pairs(atoms.positions, self._cutoff, tuple(atoms.pbc), cell)
         except ValueError as error:
             raise UserError(f"{atoms.get_chemical_formula()}: {error}") from None
-        self._fit(len(atoms), np.bincount(edges[1], minlength=len(atoms)))
-        blocks = lay_out_in_blocks(*edges, len(atoms), self._block_size)
-        return self._pad(atoms.positions, species, cell, *blocks)
+        found = both_directions(pairs)
+        counts = np.bincount(found.receivers, minlength=len(atoms))
+        self._fit(counts)
+        edges = SortedEdges(found.senders, found.shifts, counts, found.reverse)
+        return self._pad(atoms.positions, species, cell, edges)
 
     def _species(self, atoms: Atoms) -> np.ndarray:
         unknown = set(atoms.numbers.tolist()) - set(self._elements.tolist())
@@ -75,9 +76,10 @@ class PaddedGraphBuilder:
             )
         return np.searchsorted(self._elements, atoms.numbers).astype(np.int32)
 
-    def _fit(self, n_atoms: int, neighbour_counts: np.ndarray) -> None:
+    def _fit(self, neighbour_counts: np.ndarray) -> None:
         """Enlarge the capacities if the structure does not fit into them."""
-        size = self._block_size or choose_block_size(neighbour_counts)
+        n_atoms = len(neighbour_counts)
+        size = self._block_size or choose_block_size(np.bincount(neighbour_counts))
         n_slots = int(count_block_slots(neighbour_counts, size).sum())
         self._max_runs = max(self._max_runs, -(-int(neighbour_counts.max(initial=0)) // size))
         if n_atoms < self._n_node and n_slots < self._n_edge:
@@ -88,40 +90,28 @@ class PaddedGraphBuilder:
         self._n_edge = max(self._n_edge, runs * size)
 
     def _pad(
-        self,
-        positions: np.ndarray,
-        species: np.ndarray,
-        cell: np.ndarray,
-        senders: np.ndarray,
-        receivers: np.ndarray,
-        shifts: np.ndarray,
+        self, positions: np.ndarray, species: np.ndarray, cell: np.ndarray, edges: SortedEdges
     ) -> jraph.GraphsTuple:
-        n_atoms, n_slots = len(positions), len(senders)
-        padding_node = self._n_node - 1
-        senders = _filled(senders, self._n_edge, padding_node, np.int32)
-        receivers = _filled(receivers, self._n_edge, padding_node, np.int32)
-        shifts = _filled(shifts, self._n_edge, 0, self._dtype)
-        layout = (self._n_node, self._block_size, self._max_runs)
-        return jraph.GraphsTuple(
-            nodes=GraphNodes(
-                positions=_filled(positions, self._n_node, 0, self._dtype),
-                species=_filled(species, self._n_node, 0, np.int32),
+        n_slots = count_block_slots(edges.counts, self._block_size).sum()
+        nodes = GraphNodes(
+            positions=_padded(positions, self._n_node, self._dtype),
+            species=_padded(species, self._n_node, np.int32),
+        )
+        return make_batch(
+            nodes=nodes,
+            edges=pad_edges(
+                edges, self._n_node, self._n_edge, self._dtype, self._block_size, self._max_runs
             ),
-            edges=GraphEdges(
-                shifts=shifts, blocks=index_blocks(senders, receivers, shifts, *layout)
-            ),
-            senders=senders,
-            receivers=receivers,
-            globals=GraphGlobals(
-                cell=np.stack([cell, np.zeros((3, 3))]).astype(self._dtype),
+            globals_=GraphGlobals(
+                cell=_padded(cell[None], 2, self._dtype),
                 weight=np.array([1.0, 0.0], self._dtype),
             ),
-            n_node=np.array([n_atoms, self._n_node - n_atoms], np.int32),
-            n_edge=np.array([n_slots, self._n_edge - n_slots], np.int32),
+            n_node=np.array([len(positions)]),
+            n_edge=np.array([n_slots]),
         )
 
 
-def _filled(values: np.ndarray, length: int, filler: int, dtype: type) -> np.ndarray:
-    filled = np.full((length, *values.shape[1:]), filler, dtype)
-    filled[: len(values)] = values
-    return filled
+def _padded(values: np.ndarray, length: int, dtype: type) -> np.ndarray:
+    padded = np.zeros((length, *values.shape[1:]), dtype)
+    padded[: len(values)] = values
+    return padded

@@ -8,7 +8,13 @@ import h5py
 import numpy as np
 import pytest
 
-from mlip_core.data import ChemicalSystemsReaderConfig, CombinedReader, ExtxyzReader, Hdf5Reader
+from mlip_core.data import (
+    AseReader,
+    ChemicalSystemsReaderConfig,
+    CombinedReader,
+    ExtxyzReader,
+    Hdf5Reader,
+)
 from mlip_core.data.chemical_systems_readers.utils import apply_flatten
 from mlip_core.data.frames import LabelKeys
 from mlip_core.utils.errors import UserError
@@ -145,7 +151,7 @@ def test_hdf5_groups_with_something_missing(tmp_path: Path, key: str, message: s
     write_hdf5(tmp_path / "a.h5", [labelled(water(0))])
     with h5py.File(tmp_path / "a.h5", "a") as file:
         del file["s0"][key]
-    with pytest.raises(UserError, match=f"s0.*{message}"):
+    with pytest.raises(UserError, match=f"frame 0: .*{message}"):
         Hdf5Reader(config(tmp_path, ["a.h5"])).load()
 
 
@@ -157,8 +163,34 @@ def test_hdf5_files_that_are_none(tmp_path: Path) -> None:
         Hdf5Reader(config(tmp_path, ["a.h5"])).load()
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["x"] = 3
-    with pytest.raises(UserError, match="is not a group"):
+    with pytest.raises(UserError, match="frame 0: group x: is not a group"):
         Hdf5Reader(config(tmp_path, ["b.h5"])).load()
+
+
+def test_ase_reader_gives_what_extxyz_gives(files: Path) -> None:
+    structures = ase.io.read(files / "cu.xyz", ":")
+    ase.io.write(files / "cu.traj", structures)
+    ase.io.write(files / "cu.db", structures)
+    expected = ExtxyzReader(config(files, ["cu.xyz"])).load()[0]
+    for name in ("cu.traj", "cu.db"):
+        for system, other in zip(AseReader(config(files, [name])).load()[0], expected, strict=True):
+            np.testing.assert_array_equal(system.positions, other.positions)
+            np.testing.assert_array_equal(system.forces, other.forces)
+            assert (system.energy, system.pbc) == (other.energy, other.pbc)
+
+
+def test_readers_go_by_their_format_whatever_the_file_is_called(files: Path) -> None:
+    (files / "train.xyz").rename(files / "train.txt")
+    write_hdf5(files / "a.data", [labelled(water(0))])
+    assert len(ExtxyzReader(config(files, ["train.txt"])).load()[0]) == 4
+    assert len(Hdf5Reader(config(files, ["a.data"])).load()[0]) == 1
+
+
+def test_labels_that_are_missing_are_masked_when_asked(files: Path) -> None:
+    ase.io.write(files / "e.xyz", water(0))
+    options = {"labels": LabelKeys(missing="mask")}
+    ((system,), _, _) = ExtxyzReader(config(files, ["e.xyz"], **options)).load()
+    assert system.energy is system.forces is None
 
 
 def test_combined_readers_number_elements_together(files: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from mlip_core.data.helpers.atomic_energies import (
     compute_average_e0s_from_graphs,
     fit_atomic_energies,
+    fit_in_chunks,
     parse_atomic_energies,
     require_elements,
 )
@@ -93,3 +94,22 @@ def test_all_elements_need_an_energy() -> None:
     assert require_elements({1: -1.0, 8: -2.0, 6: -3.0}, [8, 1]) == {1: -1.0, 8: -2.0}
     with pytest.raises(UserError, match="no energy for C, O"):
         require_elements({1: -1.0}, [8, 1, 6])
+
+
+def test_chunks_do_not_change_a_digit() -> None:
+    rng = np.random.default_rng(1)
+    counts, energies = rng.integers(0, 60, (300, 4)), rng.normal(-1e5, 1e3, 300)
+    whole = fit_atomic_energies(counts, energies, "abcd")
+    for size in (1, 7, 100):
+        starts = range(0, 300, size)
+        pieces = [(counts[i : i + size], energies[i : i + size]) for i in starts]
+        assert np.array_equal(whole, fit_in_chunks(lambda pieces=pieces: pieces, "abcd"))
+
+
+def test_nearly_dependent_compositions_lose_no_digits() -> None:
+    """One hydrogen more or less tells carbon from hydrogen, in structures of hundreds of atoms."""
+    counts = np.array([[200 + i % 2, 100, 50 + i % 3] for i in range(1000)])
+    energies = np.array([-13.6, -1029.3, -2041.9])
+    fitted = fit_atomic_energies(counts, counts @ energies, "HCO")
+    np.testing.assert_allclose(fitted, energies, rtol=1e-8)
+    np.testing.assert_allclose(counts @ fitted, counts @ energies, rtol=1e-14)

@@ -4,93 +4,103 @@ import numpy as np
 import pytest
 
 from mlip_core.data.helpers.edge_blocks import (
+    PaddedEdges,
+    SortedEdges,
     choose_block_size,
     count_block_slots,
-    index_blocks,
-    lay_out_in_blocks,
+    find_reverse_edges,
+    pad_edges,
 )
-from mlip_core.data.helpers.neighborhood import get_neighborhood
+from mlip_core.data.helpers.neighborhood import both_directions, get_pairs
 
 # Atom 0 has one neighbour, atom 1 none, atom 2 three.
-SENDERS = np.array([2, 0, 1, 2], dtype=np.int32)
-RECEIVERS = np.array([0, 2, 2, 2], dtype=np.int32)
-SHIFTS = np.array([[1, 0, 0], [0, 0, 0], [0, 2, 0], [0, 0, 3]], dtype=np.int32)
+BY_HAND = SortedEdges(
+    senders=np.array([2, 0, 1, 2]),
+    shifts=np.array([[1, 0, 0], [0, 0, 0], [0, 2, 0], [0, 0, 3]]),
+    counts=np.array([1, 0, 3]),
+    reverse=None,
+)
 
 
 def test_layout_by_hand() -> None:
-    senders, receivers, shifts = lay_out_in_blocks(SENDERS, RECEIVERS, SHIFTS, 3, 2)
-    assert senders.tolist() == [2, 0, 0, 1, 2, 2]
-    assert receivers.tolist() == [0, 0, 2, 2, 2, 2]
-    assert shifts.tolist() == [[1, 0, 0], [0] * 3, [0] * 3, [0, 2, 0], [0, 0, 3], [0] * 3]
+    edges = pad_edges(BY_HAND, 4, 8, np.float64, size=2, max_runs=2)
+    assert edges.senders.tolist() == [2, 0, 0, 1, 2, 2, 3, 3]
+    assert edges.receivers.tolist() == [0, 0, 2, 2, 2, 2, 3, 3]
+    shifts = [[1, 0, 0], [0] * 3, [0] * 3, [0, 2, 0], [0, 0, 3], [0] * 3, [0] * 3, [0] * 3]
+    assert edges.shifts.tolist() == shifts
+    assert edges.blocks is not None
+    assert edges.blocks.runs.tolist() == [[0, 4], [4, 4], [1, 2], [3, 4]]
+    assert edges.blocks.reverse is edges.blocks.pairs is None
 
 
-def test_dtypes_are_kept() -> None:
-    arrays = lay_out_in_blocks(SENDERS, RECEIVERS, SHIFTS.astype(np.float32), 3, 4)
-    assert [array.dtype for array in arrays] == [np.int32, np.int32, np.float32]
+def test_without_runs() -> None:
+    edges = pad_edges(BY_HAND, 4, 6, np.float64)
+    assert edges.senders.tolist() == [2, 0, 1, 2, 3, 3]
+    assert edges.receivers.tolist() == [0, 2, 2, 2, 3, 3]
+    assert edges.blocks is None
+
+
+def test_dtypes() -> None:
+    edges = pad_edges(BY_HAND, 4, 8, np.float32, size=2, max_runs=2)
+    assert [array.dtype for array in edges[:3]] == [np.int32, np.int32, np.float32]
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 50])
 def test_runs_have_one_receiver_and_all_edges_survive(size: int) -> None:
     rng = np.random.default_rng(size)
     receivers = np.sort(rng.integers(0, 20, 300))
-    senders, shifts = rng.integers(0, 20, 300), rng.integers(1, 5, (300, 3))
-    laid_senders, laid_receivers, laid_shifts = lay_out_in_blocks(
-        senders, receivers, shifts, 20, size
-    )
-    runs = laid_receivers.reshape(-1, size)
+    counts = np.bincount(receivers, minlength=20)
+    edges = SortedEdges(rng.integers(0, 20, 300), rng.integers(1, 5, (300, 3)), counts, None)
+    n_slots = int(count_block_slots(counts, size).sum())
+    laid = pad_edges(edges, 21, n_slots + size, np.float64, size, max_runs=50)
+    runs = laid.receivers.reshape(-1, size)
     assert np.all(runs == runs[:, :1])
-    assert len(laid_senders) == count_block_slots(np.bincount(receivers), size).sum()
-    real = laid_shifts.any(axis=1)
-    assert np.all(laid_senders[~real] == laid_receivers[~real])
-    laid = np.column_stack([laid_senders, laid_receivers, laid_shifts])[real]
-    np.testing.assert_array_equal(laid, np.column_stack([senders, receivers, shifts]))
+    assert np.all(laid.receivers[n_slots:] == 20)
+    is_real = laid.shifts.any(axis=1)
+    assert np.all(laid.senders[~is_real] == laid.receivers[~is_real])
+    found = np.column_stack([laid.senders, laid.receivers, laid.shifts])[is_real]
+    np.testing.assert_array_equal(found, np.column_stack([edges.senders, receivers, edges.shifts]))
 
 
 def test_no_edges() -> None:
-    none = np.zeros(0, dtype=np.int32)
-    senders, receivers, shifts = lay_out_in_blocks(none, none, np.zeros((0, 3)), 5, 8)
-    assert senders.shape == receivers.shape == (0,)
-    assert shifts.shape == (0, 3)
-
-
-def test_unsorted_edges_are_refused() -> None:
-    with pytest.raises(ValueError, match="sorted"):
-        lay_out_in_blocks(SENDERS, RECEIVERS[::-1], SHIFTS, 3, 2)
+    none = SortedEdges(np.zeros(0, int), np.zeros((0, 3), int), np.zeros(5, int), np.zeros(0, int))
+    edges = pad_edges(none, 6, 8, np.float32, size=8, max_runs=1)
+    assert edges.senders.tolist() == edges.receivers.tolist() == [5] * 8
+    assert edges.blocks is not None
+    assert edges.blocks.runs.tolist() == [[1]] * 5 + [[0]]
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 14, 28, 32, 60])
 def test_equal_counts_are_one_run_without_filling(count: int) -> None:
-    assert choose_block_size(np.full(10, count)) == count
+    assert choose_block_size(np.bincount([count] * 10)) == count
 
 
 def test_filling_is_weighed_against_the_number_of_runs() -> None:
-    assert choose_block_size(np.array([3] * 99 + [30])) <= 4
-    assert choose_block_size(np.array([27, 28, 29, 28])) == 29
-    assert choose_block_size(np.full(5, 200)) in (25, 64)
+    assert choose_block_size(np.bincount([3] * 99 + [30])) <= 4
+    assert choose_block_size(np.bincount([27, 28, 29, 28])) == 29
+    assert choose_block_size(np.bincount([200] * 5)) in (25, 64)
 
 
-@pytest.mark.parametrize("counts", [[], [0, 0]])
-def test_without_edges_any_size_will_do(counts: Any) -> None:
-    assert choose_block_size(np.array(counts, dtype=int)) == 1
+@pytest.mark.parametrize("histogram", [[], [2], [2, 0, 0]])
+def test_without_edges_any_size_will_do(histogram: list[int]) -> None:
+    assert choose_block_size(np.array(histogram, dtype=int)) == 1
 
 
-def crystal_in_blocks(size: int) -> tuple[np.ndarray, ...]:
+def crystal_in_blocks(size: int) -> PaddedEdges:
     """Edges of a small triclinic cell, where atoms see their own images, and a padding run."""
     positions = np.array([[0.0, 0.0, 0.0], [1.2, 0.9, 0.4], [0.3, 1.9, 1.7]])
     cell = np.array([[2.7, 0.1, 0.0], [0.6, 2.9, 0.2], [-0.4, 0.5, 3.1]])
-    edges = get_neighborhood(positions, 3.0, (True, True, True), cell)
-    senders, receivers, shifts = lay_out_in_blocks(*edges, 3, size)
-    return (
-        np.append(senders, [3] * size),
-        np.append(receivers, [3] * size),
-        np.append(shifts, np.zeros((size, 3), np.int32), axis=0),
-    )
+    found = both_directions(get_pairs(positions, 3.0, (True, True, True), cell))
+    counts = np.bincount(found.receivers)
+    edges = SortedEdges(found.senders, found.shifts, counts, found.reverse)
+    n_slots = int(count_block_slots(counts, size).sum())
+    return pad_edges(edges, 4, n_slots + size, np.float64, size, max_runs=40)
 
 
 @pytest.mark.parametrize("size", [1, 4, 30])
 def test_reverse_edges_have_exchanged_ends_and_opposite_shifts(size: int) -> None:
-    senders, receivers, shifts = crystal_in_blocks(size)
-    blocks = index_blocks(senders, receivers, shifts, 4, size, max_runs=40)
+    senders, receivers, shifts, blocks = crystal_in_blocks(size)
+    assert blocks is not None
     np.testing.assert_array_equal(senders[blocks.reverse], receivers)
     np.testing.assert_array_equal(receivers[blocks.reverse], senders)
     np.testing.assert_array_equal(shifts[blocks.reverse], -shifts)
@@ -101,9 +111,8 @@ def test_reverse_edges_have_exchanged_ends_and_opposite_shifts(size: int) -> Non
 
 
 def test_both_edges_of_a_pair_share_its_number() -> None:
-    senders, receivers, shifts = crystal_in_blocks(4)
-    blocks = index_blocks(senders, receivers, shifts, 4, 4, max_runs=40)
-    n_edges, n_pairs = len(senders), len(blocks.pair_edges)
+    *_, blocks = crystal_in_blocks(4)
+    n_edges, n_pairs = len(blocks.reverse), len(blocks.pair_edges)
     real = np.flatnonzero(blocks.pair_edges < n_edges)
     firsts = blocks.pair_edges[real]
     np.testing.assert_array_equal(blocks.pairs[firsts], real)
@@ -114,15 +123,22 @@ def test_both_edges_of_a_pair_share_its_number() -> None:
     assert blocks.pair_edges[-1] == n_edges
 
 
-def test_runs_of_each_node() -> None:
-    receivers = np.repeat([0, 0, 2, 3, 3, 3], 2)
-    blocks = index_blocks(receivers, receivers, np.zeros((12, 3)), 4, 2, max_runs=2)
-    assert blocks.runs.tolist() == [[0, 1], [6, 6], [2, 6], [3, 4]]
+@pytest.mark.parametrize("order", ["sorted", "random"])
+def test_reverse_edges_are_found_by_search(order: str) -> None:
+    positions = np.random.default_rng(1).uniform(0, 3, (5, 3))
+    pairs = get_pairs(positions, 3.0, (True, True, False), np.diag([2.5, 3.0, 1.0]))
+    edges = both_directions(pairs)
+    if order == "random":
+        chosen: Any = np.random.default_rng(2).permutation(len(edges.senders))
+        edges = type(edges)(*(field[chosen] for field in edges))
+    reverse = find_reverse_edges(edges.senders, edges.receivers, edges.shifts, 5)
+    assert reverse is not None
+    np.testing.assert_array_equal(edges.senders[reverse], edges.receivers)
+    np.testing.assert_array_equal(edges.shifts[reverse], -edges.shifts)
+    if order == "sorted":
+        np.testing.assert_array_equal(reverse, edges.reverse)
 
 
-def test_edges_without_a_reverse_are_described_by_their_runs_alone() -> None:
+def test_edges_without_a_reverse() -> None:
     senders, receivers = np.array([1, 1]), np.array([0, 0])
-    blocks = index_blocks(senders, receivers, np.zeros((2, 3)), 2, 2, max_runs=1)
-    assert blocks.reverse is None
-    assert blocks.pairs is None
-    assert blocks.runs.tolist() == [[0], [1]]
+    assert find_reverse_edges(senders, receivers, np.zeros((2, 3)), 2) is None

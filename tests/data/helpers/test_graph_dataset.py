@@ -161,10 +161,14 @@ def test_missing_labels_are_absent() -> None:
     assert batch.globals.stress is None
 
 
-def test_labels_that_only_some_graphs_have_are_refused() -> None:
-    graphs = [graph_of(water(0), energy=1.0), graph_of(water(1))]
-    with pytest.raises(ValueError, match="1 of 2 graphs have no energy"):
-        GraphDataset(graphs, 2)
+def test_labels_that_only_some_graphs_have_are_masked() -> None:
+    graphs = [graph_of(water(0), energy=1.0), graph_of(water(1), forces=np.ones((3, 3)))]
+    (batch,) = GraphDataset(graphs, 2, should_shuffle=False)
+    assert batch.globals.energy.tolist() == [1, 0, 0]
+    assert batch.globals.has_energy.tolist() == [1, 0, 0]
+    assert batch.globals.has_forces.tolist() == [0, 1, 0]
+    assert batch.globals.has_stress is batch.globals.stress is None
+    assert batch.nodes.forces.tolist() == [[0] * 3] * 3 + [[1] * 3] * 3 + [[0] * 3]
 
 
 def test_stress_is_batched() -> None:

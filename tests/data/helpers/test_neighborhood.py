@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mlip_core.data.helpers.edge_vectors import get_edge_relative_vectors
-from mlip_core.data.helpers.neighborhood import get_neighborhood
+from mlip_core.data.helpers.neighborhood import both_directions, get_neighborhood, get_pairs
 from tests.data.structures import TRICLINIC
 
 CUTOFF = 4.0
@@ -92,3 +92,31 @@ def test_no_neighbours(positions: np.ndarray, pbc: Any) -> None:
 def test_periodic_directions_need_independent_cell_vectors(cell: np.ndarray | None) -> None:
     with pytest.raises(ValueError, match="cell"):
         get_neighborhood(np.zeros((1, 3)), CUTOFF, (True, True, True), cell)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_cells_of_any_shape(seed: int) -> None:
+    """Left-handed, skewed and flat cells; atoms anywhere; any periodic directions."""
+    rng = np.random.default_rng(seed)
+    cell = rng.normal(scale=0.9, size=(3, 3)) + np.diag(rng.choice([-3.0, 3.0], 3))
+    positions = rng.uniform(-6, 6, (4, 3))
+    for pbc in itertools.product([True, False], repeat=3):
+        edges = get_neighborhood(positions, 2.5, pbc, cell)
+        assert as_set(*edges) == edges_by_hand(positions, 2.5, pbc, cell)
+
+
+def test_reverse_of_every_edge() -> None:
+    positions = np.random.default_rng(4).uniform(0, 3, (4, 3))
+    edges = both_directions(get_pairs(positions, CUTOFF, (True, True, False), TRICLINIC))
+    np.testing.assert_array_equal(edges.senders[edges.reverse], edges.receivers)
+    np.testing.assert_array_equal(edges.receivers[edges.reverse], edges.senders)
+    np.testing.assert_array_equal(edges.shifts[edges.reverse], -edges.shifts)
+    np.testing.assert_array_equal(edges.reverse[edges.reverse], np.arange(len(edges.senders)))
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_distances_of_pairs(periodic: bool) -> None:
+    positions = np.random.default_rng(5).uniform(0, 3, (4, 3))
+    pairs = get_pairs(positions, CUTOFF, (periodic,) * 3, TRICLINIC)
+    vectors = positions[pairs.second] - positions[pairs.first] + pairs.images @ TRICLINIC
+    np.testing.assert_allclose(pairs.distances, np.linalg.norm(vectors, axis=1), rtol=1e-12)

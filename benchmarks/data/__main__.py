@@ -1,0 +1,164 @@
+"""``python -m benchmarks.data``: from files to batches, ours and the peer's in turns."""
+
+import argparse
+import json
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.models.__main__ import DATA_VARIABLE
+from benchmarks.models.cases import CUTOFF_ANGSTROM, DATASETS
+from benchmarks.models.machine import describe
+from benchmarks.models.participants import HERE, Participant, python_of
+from benchmarks.models.statistics import Summary, summarise
+from benchmarks.models.worker import running
+
+
+class DataParticipant(Participant):
+    """A library whose readers and datasets are measured, not its models."""
+
+    @property
+    def runner(self) -> Path:
+        """The program that speaks for it."""
+        return HERE / "data" / "runner.py"
+
+
+OURS = DataParticipant("mlip-core", "ours", frozenset(), "mlip_core")
+PEER = DataParticipant("mlip 0.1.10", "mlip01", frozenset(), "mlip")
+CASES = ("acac", "silicon")
+TASKS = {"prepare": "file to batches", "assemble": "batches alone"}
+MODELS_RESULTS = HERE / "results" / "models.json"
+
+Results = dict[str, dict[str, dict[str, Any]]]
+
+
+def main() -> None:
+    """Measure how many structures a second become batches."""
+    arguments = _parse()
+    results: Results = {case: _measure(case, arguments) for case in CASES}
+    report = _report(results)
+    if arguments.out is not None:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        content = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": describe(), "cases": results}
+        arguments.out.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+        arguments.out.with_suffix(".md").write_text(report)
+    sys.stdout.write(report)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks/data", description=main.__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, default=os.environ.get(DATA_VARIABLE), help=f"or {DATA_VARIABLE}")
+    add("--rounds", type=int, default=15, help="how often the two take turns")
+    add("--threads", type=int, default=2)
+    add(
+        "--env",
+        action="append",
+        default=[],
+        metavar="PEER=DIRECTORY",
+        help="an environment to use instead of that made by 'make env'",
+    )
+    add("--out", type=Path, help="file for results, without suffix: .json and .md are written")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error(f"give --data or set {DATA_VARIABLE}")
+    return arguments
+
+
+def _measure(case: str, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Description and structures per second of each task, by participant."""
+    with ExitStack() as stack:
+        workers = {
+            participant.name: stack.enter_context(_running(participant, case, arguments))
+            for participant in (OURS, PEER)
+        }
+        rates: dict[str, dict[str, list[float]]] = {
+            name: {task: [] for task in TASKS} for name in workers
+        }
+        for _ in range(arguments.rounds):
+            for name, worker in workers.items():
+                for task in TASKS:
+                    seconds, structures = worker.run(task, 1)
+                    rates[name][task].append(structures[0] / seconds[0])
+        return {
+            name: {
+                "description": worker.description,
+                "structures_per_second": {
+                    task: asdict(summarise(values)) for task, values in rates[name].items()
+                },
+            }
+            for name, worker in workers.items()
+        }
+
+
+def _running(participant: Participant, case: str, arguments: argparse.Namespace) -> Any:
+    named = (text.partition("=") for text in arguments.env)
+    environments = {peer: Path(directory) for peer, _, directory in named}
+    python = Path(sys.executable) if participant == OURS else python_of(participant, environments)
+    dataset = DATASETS[case]
+    request = {
+        "library": participant.variant,
+        "file": str(arguments.data.resolve() / dataset.file),
+        "num_structures": dataset.num_structures,
+        "batch_size": dataset.batch_size,
+        "cutoff": CUTOFF_ANGSTROM,
+    }
+    threads = str(arguments.threads)
+    return running(python, participant, request, {"OMP_NUM_THREADS": threads, "NPROC": threads})
+
+
+def _report(results: Results) -> str:
+    machine = ", ".join(f"{name} {value}" for name, value in describe().items())
+    lines = [
+        f"Machine: {machine}. Structures per second, medians of turns.",
+        "",
+        f"| dataset | what | {PEER.name} | ours | ratio |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for case, participants in results.items():
+        for task, label in TASKS.items():
+            peer, ours = (_rate(participants, who.name, task) for who in (PEER, OURS))
+            ratio = ours.median / peer.median
+            lines.append(
+                f"| {case} | {label} | {peer.median:.0f} | {ours.median:.0f} | {ratio:.1f} |"
+            )
+    lines += ["", *(_assembly(case, participants) for case, participants in results.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _rate(participants: dict[str, dict[str, Any]], name: str, task: str) -> Summary:
+    return Summary(**participants[name]["structures_per_second"][task])
+
+
+def _assembly(case: str, participants: dict[str, dict[str, Any]]) -> str:
+    """How long a batch takes, how full it is, and how that compares with training on it."""
+    rate = _rate(participants, OURS.name, "assemble").median
+    seconds = DATASETS[case].batch_size / rate
+    filled = participants[OURS.name]["description"]["filled_edges"]
+    line = f"- {case}: a batch is assembled in {seconds * 1e3:.2f} ms; {filled:.1%} of its edges"
+    line += " are slots of real atoms"
+    step = _fastest_step(case)
+    return (
+        line if step is None else f"{line}; the fastest step takes {step / seconds:.0f} times that"
+    )
+
+
+def _fastest_step(case: str) -> float | None:
+    """Seconds of our fastest training step on these batches, if the models were measured."""
+    if not MODELS_RESULTS.exists():
+        return None
+    cases = json.loads(MODELS_RESULTS.read_text())["cases"]
+    steps = [
+        participants["mlip-core"]["quantities"]["train"]["median"]
+        for name, participants in cases.items()
+        if name.startswith(f"{case}-")
+    ]
+    return min(steps, default=None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""This project, by its workflow with the recipe of its architecture."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from trainer_protocol import serve
+
+ROOT = Path(__file__).parents[3]
+RUN = "mace"
+
+
+class Ours:
+    """See ``trainer_protocol.Trainer``."""
+
+    def train(self, settings: dict[str, Any]) -> None:
+        """Make the dataset, train and choose the best model, as a user does."""
+        directory = Path(settings["directory"])
+        (directory / "config").mkdir(parents=True, exist_ok=True)
+        study = {
+            "datasets": {
+                "data": {
+                    "source": {"files": [settings["both"]]},
+                    "split": settings["split"],
+                    "graph": {"graph_cutoff_angstrom": 5.0},
+                }
+            },
+            "runs": {
+                RUN: {
+                    "dataset": "data",
+                    "model": {"num_channels": 32, "l_max": 2, "node_symmetry": 1},
+                    "training": {"num_epochs": settings["epochs"]},
+                    "batch_size": settings["batch_size"],
+                }
+            },
+        }
+        config = directory / "config" / "config.yaml"
+        config.write_text(json.dumps(study))  # JSON is YAML
+        command = [sys.executable, "-m", "snakemake", f"results/models/{RUN}.zip"]
+        options = ["--snakefile", str(ROOT / "Snakefile"), "--cores", str(settings["threads"])]
+        subprocess.run([*command, *options], cwd=directory, check=True)
+
+    def calculator(self, settings: dict[str, Any]) -> Any:
+        """From the model zip."""
+        from ase.io import read
+
+        from mlip_core.models import Mace
+        from mlip_core.models.model_io import load_model_from_zip
+        from mlip_core.simulation.ase import MLIPForceFieldASECalculator
+
+        path = Path(settings["directory"]) / "results" / "models" / f"{RUN}.zip"
+        structure = read(next(iter(settings["tests"].values())), 0)
+        return MLIPForceFieldASECalculator(structure, 1.5, load_model_from_zip(Mace, path))
+
+
+if __name__ == "__main__":
+    serve(Ours())

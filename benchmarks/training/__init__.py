@@ -1,0 +1,1 @@
+"""What a training costs, survives and reaches; see ``python -m benchmarks.training --help``."""

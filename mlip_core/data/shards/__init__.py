@@ -1,0 +1,35 @@
+"""Graphs on disk: memory-mapped, checksummed, made by as many jobs as one likes.
+
+A split is cut into chunks of a fixed number of structures, and each chunk becomes one file, a
+*shard*. Jobs make whole shards; gathering puts those of all jobs in one place, reduces their
+statistics and writes a manifest with checksums. Nothing depends on the number of jobs.
+
+A shard holds the flat arrays of a :class:`~mlip_core.data.helpers.graph_store.Segment`: all atoms
+of all structures in one array, all edges in another. Nothing is padded on disk: rows of one length
+would have to be cut to the structures' sizes again before they are put into batches, which have
+their own padding, and even with eight lengths to choose from cost 6 to 9 % more bytes.
+"""
+
+from mlip_core.data.shards.files import (
+    Shard,
+    ShardPlan,
+    read_shard,
+    shard_name,
+    write_shard,
+    write_shards,
+)
+from mlip_core.data.shards.gathering import gather
+from mlip_core.data.shards.loading import load_graph_dataset
+from mlip_core.data.shards.manifest import read_manifest
+
+__all__ = [
+    "Shard",
+    "ShardPlan",
+    "gather",
+    "load_graph_dataset",
+    "read_manifest",
+    "read_shard",
+    "shard_name",
+    "write_shard",
+    "write_shards",
+]

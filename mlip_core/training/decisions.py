@@ -1,0 +1,80 @@
+"""What the loop decides from the history of its metrics.
+
+All are functions of the rows of ``History.metrics``, which every checkpoint holds: a decision needs
+no counters of its own, and a training that goes on after a kill or from an earlier epoch decides as
+it would have.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlip_core.models.loss import Loss
+from mlip_core.training.training_loop_config import EarlyStoppingConfig, PlateauConfig
+from mlip_core.utils.errors import UserError
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def should_stop_early(rows: Rows, config: EarlyStoppingConfig | None) -> bool:
+    """Whether the last ``patience`` epochs have brought no improvement."""
+    if config is None:
+        return False
+    counts = _epochs_without_improvement(rows, config)
+    return bool(counts) and counts[-1] >= config.patience
+
+
+def plateau_scale(rows: Rows, config: PlateauConfig | None) -> float:
+    """What the learning rate of the next epoch is multiplied by."""
+    if config is None:
+        return 1.0
+    counts = _epochs_without_improvement(rows, config)
+    reductions = sum(count > 0 and count % config.patience == 0 for count in counts)
+    return max(config.factor**reductions, config.min_scale)
+
+
+def loss_limit(rows: Rows, loss: Loss, epoch: int, ratio: float | None) -> float:
+    """Above which loss of a batch an epoch counts as diverged.
+
+    ``ratio`` times the average of the epoch before, or more if weights of the loss grow now.
+    """
+    previous = rows[-1].get("train_loss") if rows else None
+    if ratio is None or not previous:
+        return math.inf
+    return ratio * previous * _growth(loss.weights(epoch - 1), loss.weights(epoch))
+
+
+def _growth(before: Mapping[str, Any], now: Mapping[str, Any]) -> float:
+    """The largest factor, at least 1, by which a weight grows; infinite if one starts from 0."""
+    pairs = [(float(before[name]), float(now[name])) for name in now]
+    return max([1.0, *(_ratio(new, old) for old, new in pairs if new > 0)])
+
+
+def _ratio(new: float, old: float) -> float:
+    return new / old if old > 0 else math.inf
+
+
+def _epochs_without_improvement(
+    rows: Rows, config: EarlyStoppingConfig | PlateauConfig
+) -> list[int]:
+    """How many epochs the best value is old, after each evaluation."""
+    best, count, counts = math.inf, 0, []
+    for value in _values(rows, config.metric):
+        if value < best * (1 - config.min_improvement):
+            best, count = value, 0
+        else:
+            count += 1
+        counts.append(count)
+    return counts
+
+
+def _values(rows: Rows, metric: str) -> list[float]:
+    column = f"valid_{metric}"
+    values = [float(row[column]) for row in rows if column in row]
+    if rows and not values:
+        names = [name.removeprefix("valid_") for name in rows[-1] if name.startswith("valid_")]
+        raise UserError(
+            f"the validation set has no metric {metric!r} to judge the training by; "
+            f"there are: {', '.join(names)}"
+        )
+    return values
