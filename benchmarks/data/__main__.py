@@ -139,8 +139,7 @@ def _assembly(case: str, participants: dict[str, dict[str, Any]]) -> str:
     rate = _rate(participants, OURS.name, "assemble").median
     seconds = DATASETS[case].batch_size / rate
     filled = participants[OURS.name]["description"]["filled_edges"]
-    line = f"- {case}: a batch is assembled in {seconds * 1e3:.2f} ms; {filled:.1%} of its edges"
-    line += " are slots of real atoms"
+    line = f"- {case}: a batch is assembled in {seconds * 1e3:.2f} ms and filled to {filled:.1%}"
     step = _fastest_step(case)
     return (
         line if step is None else f"{line}; the fastest step takes {step / seconds:.0f} times that"

@@ -114,15 +114,18 @@ def _digest_of_results(directory: Path) -> str:
 
 
 def _stages(directory: Path) -> dict[str, dict[str, float]]:
-    """Seconds of all jobs of a rule together, and MiB of the largest."""
+    """Seconds of all jobs of a rule, by the clock and of processors; MiB of the largest."""
     stages = {}
     for name in ("check", "split", "shard", "dataset_info"):
         rows = []
         for path in (directory / "results" / "benchmarks" / name).rglob("*.tsv"):
             rows += csv.DictReader(path.read_text().splitlines(), delimiter="\t")
         memory = [float(row["max_rss"]) for row in rows if row["max_rss"] not in ("-", "NA")]
-        seconds = sum(float(row["s"]) for row in rows)
-        stages[name] = {"seconds": seconds, "peak_mib": max(memory, default=float("nan"))}
+        stages[name] = {
+            "seconds": sum(float(row["s"]) for row in rows),
+            "cpu_seconds": sum(float(row["cpu_time"]) for row in rows),
+            "peak_mib": max(memory, default=float("nan")),
+        }
     return stages
 
 
@@ -152,9 +155,8 @@ def _read(directory: Path, batches: int) -> dict[str, float]:
             break
     finished = time.perf_counter()
     shape = dataset.shape
-    n_edges = sum(entry["n_structures"] for entry in json.loads(manifest.read_text())["shards"])
     return {
-        "structures": n_edges,
+        "structures": dataset.num_graphs,
         "seconds_to_open": opened - start,
         "seconds_to_first_batch": first - opened,
         "milliseconds_per_batch": (finished - first) / max(1, count - 1) * 1e3,
@@ -166,18 +168,19 @@ def _read(directory: Path, batches: int) -> dict[str, float]:
 
 def _report(results: list[dict[str, Any]]) -> str:
     lines = [
-        "| structures | job | µs per structure | peak of a job, MiB |",
-        "| --- | --- | --- | --- |",
+        "| structures | job | µs per structure | of processors | peak of a job, MiB |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for result in results:
         count = result["structures"]
         for name, stage in result["stages"].items():
-            each = stage["seconds"] / count * 1e6
-            lines.append(f"| {count} | {name} | {each:.0f} | {stage['peak_mib']:.0f} |")
+            each, of_cpu = (stage[key] / count * 1e6 for key in ("seconds", "cpu_seconds"))
+            peak = stage["peak_mib"]
+            lines.append(f"| {count} | {name} | {each:.0f} | {of_cpu:.0f} | {peak:.0f} |")
         reading = result["reading"]
         lines.append(
             f"| {count} | open, first batch | {reading['seconds_to_open']:.1f} s,"
-            f" {reading['seconds_to_first_batch']:.1f} s | {reading['peak_mib']:.0f} |"
+            f" {reading['seconds_to_first_batch']:.1f} s | | {reading['peak_mib']:.0f} |"
         )
     lines.append("")
     for result in results:

@@ -40,7 +40,7 @@ def _overhead(arguments: argparse.Namespace) -> int:
 
 def _add_kills(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=120)
     parser.add_argument("--scenario", default="diverging", help="plain, diverging or adaptive")
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=_kills)

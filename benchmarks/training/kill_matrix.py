@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlip_core.utils.stopping import EXIT_RESUME
+
 ROOT = Path(__file__).parents[2]
 FILES = ("metrics.csv", "model.zip")
 SHARE_OF_STOPS = 0.2
@@ -45,18 +47,22 @@ def run_kill_matrix(
 ) -> Outcome:
     """Train once undisturbed, once with ``n_kills`` signals at random moments, and compare.
 
+    The moments are chosen so that the training should outlast the signals; if it ends before the
+    last of them, there are fewer: ``Outcome`` says how many.
+
     Raises:
         RuntimeError: if a process ends by itself in another way than it should.
     """
     start = time.monotonic()
     whole = _results(_start(directory / "whole", num_epochs, scenario))
-    # Each process gets twice its share of this time at most, so that some training is left to kill.
-    longest = 2 * (time.monotonic() - start) / n_kills
+    longest = (time.monotonic() - start) / n_kills
     outcome, rng = Outcome(), random.Random(seed)  # noqa: S311
     killed = directory / "killed"
-    for _ in range(n_kills):
+    while outcome.kills + outcome.stops < n_kills:
         number = signal.SIGTERM if rng.random() < SHARE_OF_STOPS else signal.SIGKILL
-        _disturb(_start(killed, num_epochs, scenario), number, rng.uniform(0, longest), outcome)
+        process = _start(killed, num_epochs, scenario)
+        if not _disturb(process, number, rng.uniform(0, longest), outcome):
+            break
         checkpoints = list((killed / "checkpoints").glob("*/*"))
         outcome.half_written += any(not path.name.isdigit() for path in checkpoints)
         resume = [
@@ -85,7 +91,8 @@ def _start(directory: Path, num_epochs: int, scenario: str) -> subprocess.Popen[
 
 def _disturb(
     process: subprocess.Popen[str], number: signal.Signals, seconds: float, outcome: Outcome
-) -> None:
+) -> bool:
+    """Whether the signal came before the end of the training."""
     assert process.stdout is not None
     assert process.stderr is not None
     while process.stdout.readline().strip() not in ("training", ""):
@@ -96,9 +103,10 @@ def _disturb(
     error = process.stderr.read()
     status = process.wait()
     outcome.kills += status == -signal.SIGKILL
-    outcome.stops += status == 75
-    if status not in (0, 75, -signal.SIGKILL):
+    outcome.stops += status == EXIT_RESUME
+    if status not in (0, EXIT_RESUME, -signal.SIGKILL):
         raise RuntimeError(f"ended with status {status}:\n{error}")
+    return status != 0
 
 
 def _look_at_checkpoints(directory: Path, outcome: Outcome) -> None:

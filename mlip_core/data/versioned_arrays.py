@@ -53,7 +53,8 @@ class ArraysFormat:
         try:
             with safe_open(path, framework="np") as file:
                 header = json.loads((file.metadata() or {}).get(_METADATA_KEY, "{}"))
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                names = file.keys()
+                arrays = {name: file.get_tensor(name) for name in names}
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; {self.remedy}") from None
         except (SafetensorError, ValueError) as error:

@@ -176,6 +176,21 @@ FRAMES: dict[str, tuple[str, Content, str]] = {
         columns("H ******** 0 0 0 0 0"),
         ": frame 0: line 3: '********' in pos is not a number",
     ),
+    "comma in a number": (
+        "a.xyz",
+        columns("H 0,0 0.0 0.0 0.0 0.0 0.1"),
+        ": frame 0: line 3: '0,0' in pos is not a number",
+    ),
+    "commas in aligned numbers": (
+        "a.xyz",
+        "2\n" + HEADER + 2 * "H 0,0,0 0 0 0,0,0 0 0\n",
+        ": frame 0: line 3: '0,0,0' in pos is not a number",
+    ),
+    "atomic number with a fraction": (
+        "a.xyz",
+        "1\nProperties=Z:I:1:pos:R:3:forces:R:3 energy=1\n1.5 0 0 0 0 0 0\n",
+        ": frame 0: line 3: Z is not an integer",
+    ),
     "force is infinite": (
         "a.xyz",
         columns("H 0 0 0 0 0 inf"),
@@ -476,6 +491,11 @@ FILES: dict[str, tuple[str, Content, str]] = {
             r" '\xff\xfe2\x00'; correct the line, or the number of atoms of the frame before it"
         ),
     ),
+    "a line without end": (
+        "a.xyz",
+        lambda path: (path.touch(), os.truncate(path, 20 << 20)),
+        ": line 1: does not end within 16 MiB; this is no XYZ file: check the path in the config",
+    ),
     "gzip cut short": (
         "a.xyz.gz",
         gzip.compress(H2.encode())[:-12],
@@ -557,6 +577,20 @@ GOOD: dict[str, tuple[str, Content]] = {
     "atomic numbers": (
         "a.xyz",
         "2\nProperties=Z:I:1:pos:R:3:forces:R:3 energy=-1.5\n1 0 0 0 0 0 0.1\n1 0 0 0.7 0 0 -0.1\n",
+    ),
+    "numbers before the element": (
+        "a.xyz",
+        (
+            "2\nProperties=pos:R:3:forces:R:3:species:S:1 energy=-1.5\n"
+            "0 0 0.0 0 0 +0.1 H\n0 0 0.7 0 0 -0.1 H\n"
+        ),
+    ),
+    "forces before positions": (
+        "a.xyz",
+        (
+            "2\nProperties=species:S:1:forces:R:3:q:R:1:pos:R:3 energy=-1.5\n"
+            "H  0 0  0.1 7 0 0 0.0\nH  0 0 -0.1 8 0 0 0.7\n"
+        ),
     ),
     "a key twice with the same value": ("a.xyz", energy("-1.5 energy=-1.5")),
     "spaces around equals signs": ("a.xyz", H2.replace("=-1.5", " = -1.5")),

@@ -115,6 +115,24 @@ def test_clean_data_of_many_compositions_have_no_findings() -> None:
     assert found([springs(formula, seed) for formula in formulas for seed in range(12)]) == {}
 
 
+@pytest.mark.parametrize("missing", ["energy", "forces"])
+def test_labels_that_are_not_there_are_no_finding(missing: str) -> None:
+    frames = molecules()
+    for atoms in frames:
+        del atoms.calc.results[missing]
+    assert found(frames, require=()) == {}
+
+
+@pytest.mark.parametrize(("sign", "checks"), [(1.0, []), (-1.0, ["inconsistent_stress"])])
+def test_cells_of_one_atom(sign: float, checks: list[str]) -> None:
+    frames = []
+    for seed in range(24):
+        atoms = bulk("Cu")
+        atoms.set_cell((1 + 0.01 * np.sin(seed)) * atoms.cell, scale_atoms=True)
+        frames.append(scaled(labelled(atoms, stress=True), stress=sign))
+    assert list(found(frames)) == checks
+
+
 # One structure of a clean set is spoiled (or a few), and the check that must see it.
 
 
@@ -299,6 +317,12 @@ def test_compositions_with_energies_in_hartree() -> None:
             {"forces": BOHR / HARTREE},
             "inconsistent_forces",
             "are the forces in Hartree/Bohr?",
+        ),
+        (
+            molecules,
+            {"energy": 1 / HARTREE},
+            "inconsistent_forces",
+            "or the energies in Hartree?",
         ),
         (crystals, {"forces": -1.0}, "inconsistent_forces", "sign of the forces is wrong"),
         (crystals, {"forces": 23.06}, "inconsistent_forces", "are the forces in kcal/mol/A"),

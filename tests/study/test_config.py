@@ -57,7 +57,7 @@ def test_shipped_studies_are_valid(path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"sede": 1}, "sede: unknown key, did you mean 'seed'? (allowed: title, seed, datasets, "),
+        ({"sede": 1}, "sede: unknown key, did you mean 'seed'? (allowed: "),
         (
             {"runs__first__training__num_epoch": 5},
             "runs.first.training.num_epoch: unknown key, did you mean 'num_epochs'? (allowed: ",

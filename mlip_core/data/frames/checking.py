@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlip_core.data.frames.frame import BadFrame, Frame
-from mlip_core.data.frames.labels import LabelKeys
+from mlip_core.data.frames.labels import LabelKeys, LabelTable
 from mlip_core.data.frames.raw import NO_CELL, BadContentError, RawFrame, bad_frame
 from mlip_core.utils.errors import UserError
 
@@ -31,7 +31,9 @@ def frame_from_atoms(
     Raises:
         UserError: see :func:`read_frames`.
     """
-    frame = checked_frame(raw_from_atoms(atoms, file, index), labels or LabelKeys(), require)
+    frame = checked_frame(
+        raw_from_atoms(atoms, file, index), (labels or LabelKeys()).table(require)
+    )
     if isinstance(frame, BadFrame):
         raise UserError(frame.message)
     return frame
@@ -52,34 +54,33 @@ def raw_from_atoms(atoms: "ase.Atoms", file: str, index: int) -> RawFrame:
     )
 
 
-def checked_frame(raw: RawFrame, labels: LabelKeys, require: Sequence[str]) -> Frame | BadFrame:
+def checked_frame(raw: RawFrame, labels: LabelTable) -> Frame | BadFrame:
     """The frame with its labels in our units, or what is wrong with it."""
     try:
-        return _frame(raw, labels, require)
+        return _frame(raw, labels)
     except BadContentError as error:
         return bad_frame(error.kind, str(error), raw.file, raw.index, raw.offset)
 
 
-def _frame(raw: RawFrame, labels: LabelKeys, require: Sequence[str]) -> Frame:
+def _frame(raw: RawFrame, labels: LabelTable) -> Frame:
     _check_structure(raw)
     vectors = [vector for vector, p in zip(raw.cell.tolist(), raw.pbc.tolist(), strict=True) if p]
     periodic = bool(vectors)
     if periodic:
         _check_cell(vectors)
-    values = {name: _label(raw, name, key, labels) for name, key in labels.by_quantity.items()}
+    values = {name: _label(raw, name, key, labels) for name, key in labels.keys.items()}
     if values["forces"] is None and len(raw.numbers) == 1 and not periodic:
         values["forces"] = np.zeros((1, 3))  # a free atom feels none, and few files say so
-    if labels.missing == "error":
-        for name in require:
-            if values[name] is None:
-                raise BadContentError("missing label", _missing(raw, name, labels.key(name)))
-    length = labels.length_factor
+    for name in labels.require:
+        if values[name] is None:
+            raise BadContentError("missing label", _missing(raw, name, labels.keys[name]))
+    length = labels.length
     return Frame(
         numbers=raw.numbers,
         positions=_scaled(raw.positions, length),
         cell=_scaled(raw.cell, length) if periodic else NO_CELL,
         pbc=raw.pbc,
-        info={key: value for key, value in raw.info.items() if key not in labels.keys},
+        info={key: value for key, value in raw.info.items() if key not in labels.wanted},
         file=raw.file,
         index=raw.index,
         offset=raw.offset,
@@ -126,7 +127,7 @@ def _normalised_volume(vectors: list[list[float]]) -> float:
     return spanned / math.prod(lengths)
 
 
-def _label(raw: RawFrame, name: str, key: str, labels: LabelKeys) -> Any:
+def _label(raw: RawFrame, name: str, key: str, labels: LabelTable) -> Any:
     """A label in our units; ``None`` if it is missing."""
     value = raw.info.get(key)
     if value is None:
@@ -144,7 +145,7 @@ def _label(raw: RawFrame, name: str, key: str, labels: LabelKeys) -> Any:
             " remove the frame or compute it again",
         )
     if name == "stress" and labels.is_virial:
-        factor /= _volume(raw, key) * labels.length_factor**3
+        factor /= _volume(raw, key) * labels.length**3
     return float(array) * factor if name == "energy" else _scaled(array, factor)
 
 
@@ -197,7 +198,7 @@ def _symmetric(stress: np.ndarray, key: str) -> np.ndarray:
         raise BadContentError(
             "label", f'stress under key "{key}" is not symmetric; check what the key holds'
         )
-    return (stress + stress.T) / 2
+    return stress if asymmetry == 0 else (stress + stress.T) / 2
 
 
 def _missing(raw: RawFrame, name: str, key: str) -> str:

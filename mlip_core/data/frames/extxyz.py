@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,15 +37,16 @@ _PERIODIC = {False: np.zeros(3, dtype=bool), True: np.ones(3, dtype=bool)}
 # A damaged number of atoms must not make us read the whole file before anything is looked at.
 _LINES_AT_ONCE = 1 << 12
 # Small frames are read together, since an array costs more than the few numbers in it.
-_WORDS_AT_ONCE = 1 << 12
+_ATOMS_AT_ONCE = 1 << 9
 # A frame found by its offset needs little of the file, a whole file is read in large pieces.
 _SMALLEST_CHUNK = 1 << 13
 _LARGEST_CHUNK = 1 << 18
+_LONGEST_LINE = 1 << 24
 
 
 @dataclass(slots=True)
 class _Text:
-    """A frame whose header has been read and whose atoms are still words.
+    """A frame whose header has been read and whose atoms are still text.
 
     Attributes:
         info: properties of the frame.
@@ -54,7 +54,7 @@ class _Text:
         pbc: ``[3]``.
         layout: what the columns mean.
         lines: the atoms' lines.
-        words: all columns of all atoms.
+        line_length: how long each of them is; 0 if they differ.
         count: number of atoms.
         file: path of the file.
         index: position in the file.
@@ -67,7 +67,7 @@ class _Text:
     pbc: np.ndarray
     layout: Layout
     lines: bytes
-    words: list[bytes]
+    line_length: int
     count: int
     file: str
     index: int
@@ -153,6 +153,7 @@ class _Lines:
         """The next lines in one piece; fewer at the end of the file."""
         end = self._end_of(count)
         while end is None:
+            self._require_text()
             end = self._end_of(count) if self._fill() else len(self._data)
         piece = self._data[self._at : end]
         self._at = end
@@ -180,6 +181,13 @@ class _Lines:
                 return None
             end = data.find(b"\n", end) + 1
         return end or None
+
+    def _require_text(self) -> None:
+        if len(self._data) - self._at > _LONGEST_LINE and b"\n" not in self._data[self._at :]:
+            raise UserError(
+                f"{self.path}: line {self.number + 1}: does not end within"
+                f" {_LONGEST_LINE >> 20} MiB; this is no XYZ file: check the path in the config"
+            )
 
     def _fill(self) -> bool:
         """Read on; false at the end of the file."""
@@ -266,10 +274,10 @@ def _read_text(lines: _Lines, count: int, index: int, wanted: Wanted) -> _Text |
         return bad_frame(error.kind, str(error), file, index, offset)
     first = lines.number + 1
     try:
-        taken, words, layout = _take_atoms(lines, count, layout)
+        taken, length, layout = _take_atoms(lines, count, layout)
     except BadContentError as error:
         return bad_frame(error.kind, str(error), file, index, offset)
-    return _Text(info, cell, pbc, layout, taken, words, count, file, index, offset, first)
+    return _Text(info, cell, pbc, layout, taken, length, count, file, index, offset, first)
 
 
 def _read_header(
@@ -328,26 +336,34 @@ def _skip_atoms(lines: _Lines, count: int) -> None:
             return
 
 
-def _take_atoms(lines: _Lines, count: int, layout: Layout) -> tuple[bytes, list[bytes], Layout]:
-    """Lines and words of a frame's atoms; all its lines are taken, whatever they hold."""
+def _take_atoms(lines: _Lines, count: int, layout: Layout) -> tuple[bytes, int, Layout]:
+    """The atoms' lines and their length; all of them are taken, whatever they hold."""
     first = lines.number + 1
     pieces: list[bytes] = []
-    words: list[bytes] = []
+    lengths: set[int] = set()
     problem = None
     for done in range(0, count, _LINES_AT_ONCE):
         asked = min(count - done, _LINES_AT_ONCE)
         piece = lines.take(asked)
         if layout.is_open:
             layout = widened(layout, len(piece.partition(b"\n")[0].split()))
-        found = piece.split()
-        if len(found) != asked * layout.width or not layout.is_aligned:
+        length = _line_length(piece, asked)
+        # Lines of equal length are no other frame's, and wrong columns show when they are read.
+        if not (layout.is_aligned and length):
             _require_whole(lines, piece, asked, done, count)
             problem = problem or _wrong_width(piece, layout.width, first + done)
         pieces.append(piece)
-        words += found
+        lengths.add(length)
     if problem:
         raise BadContentError("unreadable", problem)
-    return b"".join(pieces), words, layout
+    return b"".join(pieces), lengths.pop() if len(lengths) == 1 else 0, layout
+
+
+def _line_length(text: bytes, count: int) -> int:
+    """The length of each of the lines; 0 if they differ."""
+    length = text.find(b"\n") + 1
+    is_even = len(text) == count * length and text[length - 1 :: length or 1] == b"\n" * count
+    return length if is_even else 0
 
 
 def _require_whole(lines: _Lines, piece: bytes, asked: int, done: int, count: int) -> None:
@@ -379,42 +395,50 @@ def _count_lines(piece: bytes) -> int:
 
 
 def _read(texts: Iterator[_Text | BadFrame]) -> Iterator[RawFrame | BadFrame]:
-    """Read the words of frames, of several together if they have the same columns."""
+    """Read the atoms of frames, of several together if their lines are alike."""
     group: list[_Text] = []
     size = 0
     try:
         for text in texts:
+            is_bad = isinstance(text, BadFrame)
+            if is_bad or (group and (size > _ATOMS_AT_ONCE or not _are_alike(text, group[0]))):
+                yield from _read_group(group)
+                group, size = [], 0
             if isinstance(text, BadFrame):
-                yield from _read_group(group)
                 yield text
-                group, size = [], 0
-                continue
-            if group and (size > _WORDS_AT_ONCE or text.layout is not group[0].layout):
-                yield from _read_group(group)
-                group, size = [], 0
-            group.append(text)
-            size += len(text.words)
+            else:
+                group.append(text)
+                size += text.count
     except UserError:
         yield from _read_group(group)
         raise
     yield from _read_group(group)
 
 
+def _are_alike(one: _Text | BadFrame, other: _Text) -> bool:
+    return (
+        isinstance(one, _Text)
+        and one.layout is other.layout
+        and one.line_length == other.line_length
+    )
+
+
 def _read_group(group: list[_Text]) -> list[RawFrame | BadFrame]:
-    """Read the words of frames with the same columns."""
+    """Read the atoms of frames whose lines are alike."""
     if not group:
         return []
-    words = list(chain.from_iterable(text.words for text in group))
+    text = b"".join([frame.lines for frame in group])
+    count = sum([frame.count for frame in group])
     try:
-        arrays = read_columns(words, group[0].layout, sum(text.count for text in group))
+        arrays = read_columns(text, group[0].line_length, group[0].layout, count)
     except BadWordError as error:
         if len(group) > 1:
-            return list(chain.from_iterable(_read_group([text]) for text in group))
-        text = group[0]
-        # A word too many and one too few elsewhere leave their number as it should be.
-        problem = _wrong_width(text.lines, text.layout.width, text.first_line)
-        problem = problem or f"line {text.first_line + error.atom}: {error}"
-        return [bad_frame(error.kind, problem, text.file, text.index, text.offset)]
+            return [raw for frame in group for raw in _read_group([frame])]
+        (frame,) = group
+        # A word too many in one line makes those of all others look wrong.
+        problem = _wrong_width(frame.lines, frame.layout.width, frame.first_line)
+        problem = problem or f"line {frame.first_line + error.atom}: {error}"
+        return [bad_frame(error.kind, problem, frame.file, frame.index, frame.offset)]
     return list(_divided(group, *arrays))
 
 

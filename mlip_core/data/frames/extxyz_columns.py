@@ -1,11 +1,12 @@
 """The columns of an XYZ frame's atoms: what they mean, and their numbers read in bulk."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
 from pydantic_core import from_json
 
 from mlip_core.data.frames.extxyz_comment import fortran_float
@@ -16,7 +17,8 @@ Wanted = frozenset[str] | None
 
 _PLAIN = "species:S:1:pos:R:3"
 _GRAMMAR = "must be a list of name:kind:number of columns, with the kinds R, I, L and S"
-_NUMERIC = b"0123456789+-.eE,"
+_NUMERIC = b"0123456789+-.eE, \r\n"
+_SPACE, _COMMA = ord(" "), ord(",")
 _TRUTHS = {b"T": True, b"True": True, b"F": False, b"False": False}
 
 
@@ -33,6 +35,11 @@ class _Elements(dict[bytes, int]):
 
 
 _ELEMENTS = _Elements()
+
+# Atomic numbers by the two characters of a symbol; 0 if there is none such.
+_SYMBOLS = np.zeros((256, 256), dtype=np.int64)
+for _number, _symbol in enumerate(chemical_symbols[1:], start=1):
+    _SYMBOLS[tuple(_symbol.ljust(2).encode())] = _number
 
 
 class BadWordError(BadContentError):
@@ -144,28 +151,35 @@ def _bad_properties(properties: str, problem: str) -> BadContentError:
 
 
 def read_columns(
-    words: list[bytes], layout: Layout, count: int
+    text: bytes, line_length: int, layout: Layout, count: int
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Atomic numbers ``[count]``, positions ``[count, 3]`` and the other properties by name.
 
     Args:
-        words: all columns of all atoms.
-        layout: what they mean.
+        text: the lines of the atoms.
+        line_length: how long each line is; 0 if they differ.
+        layout: what the columns mean.
         count: number of atoms.
 
     Raises:
         BadWordError: if a word is not what its column holds.
     """
-    positions, *others = _read_numeric(words, layout, count)
+    aligned = _read_aligned(text, line_length, layout) if line_length else None
+    words = [] if aligned else text.split()
+    if not aligned and len(words) != count * layout.width:
+        raise BadWordError("unreadable", "wrong number of columns", 0)
+    numbers, table = aligned or (_read_elements(words, layout), _read_numbers(words, layout, count))
+    positions, *others = _divided(table, layout)
     columns: dict[str, Any] = dict.fromkeys(layout.unread)
     for column, values in zip(layout.numeric[1:], others, strict=True):
         columns[column.name] = values
     for column in layout.textual:
         columns[column.name] = _read_textual(words, column, layout.width)
-    return _read_elements(words[layout.elements.first :: layout.width], layout), positions, columns
+    return numbers, positions, columns
 
 
 def _read_elements(words: list[bytes], layout: Layout) -> np.ndarray:
+    words = words[layout.elements.first :: layout.width]
     if layout.elements.kind == "I":
         return _integers(_floats(words, (layout.elements,), len(words)), layout.elements)
     try:
@@ -177,40 +191,98 @@ def _read_elements(words: list[bytes], layout: Layout) -> np.ndarray:
         ) from None
 
 
-def _read_numeric(words: list[bytes], layout: Layout, count: int) -> list[np.ndarray]:
+def _read_numbers(words: list[bytes], layout: Layout, count: int) -> np.ndarray:
+    """The columns of numbers, in the order of the layout, ``[count, n_columns]``."""
     flat: list[bytes] = []
     for column in layout.numeric:
         for i in column.span:
             flat += words[i :: layout.width]
-    values = _floats(flat, layout.numeric, count)
-    arrays = []
+    width = sum(column.width for column in layout.numeric)
+    return _floats(flat, layout.numeric, count).reshape(width, count).T
+
+
+def _divided(table: np.ndarray, layout: Layout) -> Iterator[np.ndarray]:
+    """The properties that the columns of a table are."""
     first = 0
     for column in layout.numeric:
-        last = first + column.width * count
-        array = values[first:last]
-        if column.kind == "I":
-            array = _integers(array, column)
-        # Columns lie one after the other; atoms must.
-        arrays.append(array.reshape(column.width, count).T.copy() if column.width > 1 else array)
+        last = first + column.width
+        values = table[:, first] if column.width == 1 else table[:, first:last]
+        yield _integers(values, column) if column.kind == "I" else values
         first = last
-    return arrays
+
+
+def _read_aligned(
+    text: bytes, line_length: int, layout: Layout
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Elements and numbers of lines whose columns stand below each other, without making words.
+
+    Args:
+        text: the lines.
+        line_length: how long each of them is.
+        layout: what the columns mean.
+
+    Returns:
+        Atomic numbers ``[count]`` and the columns of numbers ``[count, n_columns]``, in the order
+        of the layout; ``None`` if the columns do not stand so, or are something else than symbols
+        and numbers of JSON.
+    """
+    if layout.elements.kind != "S" or layout.textual:
+        return None
+    lines = np.frombuffer(bytearray(text), dtype=np.uint8).reshape(-1, line_length)
+    is_white = (lines <= _SPACE).all(axis=0)
+    edges = np.flatnonzero(np.diff(is_white, prepend=True, append=True)).tolist()
+    fields = list(zip(edges[::2], edges[1::2], strict=True))
+    if len(fields) != layout.width:
+        return None
+    symbols = lines[:, slice(*fields[layout.elements.first])]
+    numbers = _SYMBOLS[symbols[:, 0], symbols[:, 1] if symbols.shape[1] == 2 else _SPACE]
+    table = _table(lines, fields, [i for column in layout.numeric for i in column.span])
+    if table is None or symbols.shape[1] > 2 or not numbers.all():
+        return None
+    return numbers, table
+
+
+def _table(
+    lines: np.ndarray, fields: list[tuple[int, int]], wanted: list[int]
+) -> np.ndarray | None:
+    """The numbers of some fields: with commas in the white columns before them, they are JSON."""
+    for i, (begin, end) in enumerate(fields):
+        if i in wanted:
+            lines[:, begin - 1] = _COMMA
+        else:
+            lines[:, begin:end] = _SPACE
+    lines[0, fields[min(wanted)][0] - 1] = _SPACE
+    values = _json_numbers(lines.tobytes())
+    # A comma in the file would be one number more.
+    if values is None or len(values) != len(lines) * len(wanted):
+        return None
+    # In the file's order of columns; position i of the wanted ones is the rank of its column.
+    return values.reshape(len(lines), -1)[:, np.argsort(np.argsort(wanted))]
+
+
+def _json_numbers(text: bytes) -> np.ndarray | None:
+    """Numbers with commas between them; ``None`` if one is no number of JSON.
+
+    A JSON parser reads decimal numbers exactly as ``float`` does, in a fraction of the time.
+    """
+    if text.translate(None, _NUMERIC):
+        return None
+    try:
+        values = from_json(b"[%b]" % text)
+        return np.fromiter(values, np.float64, len(values))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _floats(words: list[bytes], columns: tuple[Column, ...], count: int) -> np.ndarray:
     """The numbers of some columns, one column after the other.
 
-    A JSON parser reads decimal numbers exactly as ``float`` does in a third of the time; what is no
-    number of JSON ("1.", "+1", "nan", "1.0D+00") is read one by one.
+    What is no number of JSON ("1.", "+1", "nan", "1.0D+00") is read one by one.
     """
-    text = b",".join(words)
-    if not text.translate(None, _NUMERIC):
-        try:
-            values = from_json(b"[%b]" % text)
-            if len(values) == len(words):
-                return np.fromiter(values, np.float64, len(values))
-        except (ValueError, OverflowError):
-            pass
-    return np.array([_float(word, i, columns, count) for i, word in enumerate(words)])
+    values = _json_numbers(b",".join(words))
+    if values is not None and len(values) == len(words):
+        return values
+    return np.array([_float(word, i, columns, count) for i, word in enumerate(words)], dtype=float)
 
 
 def _float(word: bytes, index: int, columns: tuple[Column, ...], count: int) -> float:
@@ -226,9 +298,10 @@ def _float(word: bytes, index: int, columns: tuple[Column, ...], count: int) -> 
 
 
 def _integers(values: np.ndarray, column: Column) -> np.ndarray:
-    integers = values.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # NaN becomes some integer, and so is found
+        integers = values.astype(np.int64)
     if (integers != values).any():
-        atom = int(np.flatnonzero(integers != values)[0]) % max(len(values) // column.width, 1)
+        atom = int(np.flatnonzero(integers != values)[0]) // column.width
         raise BadWordError("unreadable", f"{column.name} is not an integer", atom)
     return integers
 

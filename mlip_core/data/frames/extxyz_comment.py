@@ -66,10 +66,7 @@ def fortran_float(text: str) -> float:
     Raises:
         ValueError: if it is none.
     """
-    try:
-        return float(text)
-    except ValueError:
-        return float(_FORTRAN.sub(r"\1e\2", text))
+    return float(_FORTRAN.sub(r"\1e\2", text))
 
 
 def _parse_any(text: str) -> dict[str, Any]:
@@ -130,13 +127,25 @@ def _value_of(key: str, text: str) -> Any:
 def _numbers(text: str) -> int | float | np.ndarray | str:
     """A number or an array of several; the text itself if it is something else."""
     words = _words(text)
+    if not words:
+        return text
     values: list[Any] | None = _integers(words) if "." not in text else None
     if values is None:
-        try:
-            values = list(map(fortran_float, words))
-        except ValueError:
-            return text
+        values = _floats(words)
+    if values is None:
+        return text
     return values[0] if len(values) == 1 else np.array(values)
+
+
+def _floats(words: list[str]) -> list[float] | None:
+    try:
+        return list(map(float, words))
+    except ValueError:
+        pass
+    try:
+        return list(map(fortran_float, words))
+    except ValueError:
+        return None
 
 
 def _integers(words: list[str]) -> list[int] | None:
@@ -150,7 +159,7 @@ def _integers(words: list[str]) -> list[int] | None:
 
 @lru_cache(maxsize=1 << 12)
 def _word(text: str) -> Any:
-    value = _numbers(text) if text.strip(" ,") else text
+    value = _numbers(text)
     if value is text:
         value = _truths(text)
     if isinstance(value, np.ndarray):

@@ -51,8 +51,6 @@ def read_at(
 def _opened(path: Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
-    except PermissionError:
-        raise
     except OSError as error:
         raise UserError(
             f"{path}: not a readable HDF5 file ({' '.join(str(error).split())}); copy or make it"
@@ -80,9 +78,10 @@ def _raw_frame(group: Any, file: str, index: int, wanted: Collection[str]) -> Ra
         raise BadContentError(
             "unreadable", "is not a group; each structure must be a group of datasets"
         )
+    names = set(group)
     positions = _array(group, "positions", "fiu", (-1, 3))
-    cell = _array(group, "cell", "fiu", (3, 3)) if "cell" in group else np.zeros((3, 3))
-    pbc = _array(group, "pbc", "biu", (3,)) if "pbc" in group else np.full(3, cell.any())
+    cell = _array(group, "cell", "fiu", (3, 3)) if "cell" in names else np.zeros((3, 3))
+    pbc = _array(group, "pbc", "biu", (3,)) if "pbc" in names else np.full(3, cell.any())
     return RawFrame(
         numbers=_array(group, "elements", "iu", (len(positions),)).astype(np.int64),
         positions=positions.astype(np.float64),
@@ -91,8 +90,7 @@ def _raw_frame(group: Any, file: str, index: int, wanted: Collection[str]) -> Ra
         info=dict(group.attrs),
         columns={
             name: group[name][()] if name in wanted else None
-            for name in group
-            if name not in _STRUCTURE
+            for name in sorted(names.difference(_STRUCTURE))
         },
         file=file,
         index=index,
@@ -101,10 +99,11 @@ def _raw_frame(group: Any, file: str, index: int, wanted: Collection[str]) -> Ra
 
 def _array(group: h5py.Group, name: str, kinds: str, shape: tuple[int, ...]) -> np.ndarray:
     """A dataset of one of NumPy's kinds of types, and of a shape in which -1 is any length."""
-    if name not in group:
+    dataset = group.get(name)
+    if dataset is None:
         present = ", ".join(group) or "none"
         raise BadContentError("unreadable", f"no dataset {name}; there are {present}")
-    array = np.asarray(group[name])
+    array = np.asarray(dataset)
     if array.dtype.kind not in kinds:
         raise BadContentError("unreadable", f"dataset {name} has the unusable type {array.dtype}")
     wanted = tuple(n if m == -1 else m for m, n in zip(shape, array.shape, strict=False))

@@ -1,5 +1,7 @@
 """Under which keys, and in which units, a file has its labels."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -66,44 +68,64 @@ class LabelKeys(BaseModel):
 
     def key(self, quantity: str) -> str:
         """The key of "energy", "forces" or "stress"."""
-        return self.by_quantity[quantity]
+        return getattr(self, f"{quantity}_key")
 
-    @cached_property
-    def by_quantity(self) -> dict[str, str]:
-        """The keys of "energy", "forces" and "stress"."""
-        return {name: getattr(self, f"{name}_key") for name in QUANTITIES}
+    def table(self, require: Sequence[str]) -> "LabelTable":
+        """What a reader needs, worked out once.
 
-    @cached_property
-    def keys(self) -> frozenset[str]:
-        """The keys of all three."""
-        return frozenset(self.by_quantity.values())
+        Raises:
+            ValueError: if ``require`` names something else than energy, forces and stress.
+        """
+        unknown = set(require) - set(QUANTITIES)
+        if unknown:
+            raise ValueError(f"unknown labels {sorted(unknown)}: choose from {QUANTITIES}")
+        return LabelTable(
+            keys={name: self.key(name) for name in QUANTITIES},
+            factors=self._factors(),
+            length=LENGTH_UNITS[self.length_unit],
+            is_virial=self._is_virial(),
+            require=() if self.missing == "mask" else tuple(require),
+        )
 
-    @property
-    def is_virial(self) -> bool:
-        """Whether ``stress_key`` holds a virial, i.e. has a unit of energy."""
+    def _is_virial(self) -> bool:
         return self.stress_unit in ENERGY_UNITS
 
-    @cached_property
-    def length_factor(self) -> float:
-        """Å per unit of length."""
-        return LENGTH_UNITS[self.length_unit]
-
-    @cached_property
-    def factors(self) -> dict[str, float]:
-        """What a label is multiplied by to be in our units and sign, by quantity.
-
-        A virial must be divided by the volume as well.
-        """
+    def _factors(self) -> dict[str, float]:
         energy = ENERGY_UNITS[self.energy_unit]
-        forces = energy / self.length_factor
-        stress = energy / self.length_factor**3
+        length = LENGTH_UNITS[self.length_unit]
+        forces = energy / length
+        stress = energy / length**3
         if self.forces_unit is not None:
             forces = FORCES_UNITS[self.forces_unit]
         if self.stress_unit is not None:
             stress = _UNITS["stress_unit"][self.stress_unit]
-        sign = self.stress_sign or ("compression" if self.is_virial else "tension")
+        sign = self.stress_sign or ("compression" if self._is_virial() else "tension")
         return {
             "energy": energy,
             "forces": forces,
             "stress": stress if sign == "tension" else -stress,
         }
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """Where a file has which label, and how it becomes ours.
+
+    Attributes:
+        keys: the key of each quantity.
+        factors: what each quantity is multiplied by to have our unit and sign.
+        length: Å per unit of length.
+        is_virial: whether "stress" is to be divided by the volume as well.
+        require: quantities that no frame may lack.
+    """
+
+    keys: dict[str, str]
+    factors: dict[str, float]
+    length: float
+    is_virial: bool
+    require: tuple[str, ...]
+
+    @cached_property
+    def wanted(self) -> frozenset[str]:
+        """All keys."""
+        return frozenset(self.keys.values())

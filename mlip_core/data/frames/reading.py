@@ -9,7 +9,7 @@ from typing import Any, Literal
 from mlip_core.data.frames import extxyz
 from mlip_core.data.frames.checking import checked_frame
 from mlip_core.data.frames.frame import BadFrame, Frame
-from mlip_core.data.frames.labels import QUANTITIES, LabelKeys
+from mlip_core.data.frames.labels import LabelKeys, LabelTable
 from mlip_core.data.frames.raw import RawFrame
 from mlip_core.utils.errors import UserError
 
@@ -74,12 +74,12 @@ def scan_frames(
     Raises:
         UserError: if the file cannot be read (any further).
     """
-    labels = _checked(labels, require)
+    table = (labels or LabelKeys()).table(require)
     path = Path(path)
     found = False
-    for raw in _iterate_raw(path, file_format or _format_of(path), labels):
+    for raw in _iterate_raw(path, file_format or _format_of(path), table):
         found = True
-        yield _converted(raw, labels, require)
+        yield _converted(raw, table)
     if not found:
         raise UserError(f"{path}: no structure found; it must hold at least one")
 
@@ -106,30 +106,30 @@ def read_frames_at(
     Raises:
         UserError: as :func:`read_frames`; or if the file has no such frame.
     """
-    labels = _checked(labels, require)
+    table = (labels or LabelKeys()).table(require)
     path = Path(path)
-    raws = iter(_raws_at(path, indices, labels, offsets))
+    raws = iter(_raws_at(path, indices, table, offsets))
     for index in indices:
         raw = next(raws, None)
         if raw is None:
             raise UserError(f"{path}: has no frame {index}; the file has changed: check it again")
-        yield _good(_converted(raw, labels, require))
+        yield _good(_converted(raw, table))
 
 
 def _raws_at(
-    path: Path, indices: Sequence[int], labels: LabelKeys, offsets: Sequence[int | None] | None
+    path: Path, indices: Sequence[int], labels: LabelTable, offsets: Sequence[int | None] | None
 ) -> Iterable[RawFrame | BadFrame | None]:
     """The frames of some numbers, as the format of the file allows to find them."""
     file_format = _format_of(path)
     known = [] if offsets is None else [offset for offset in offsets if offset is not None]
     if file_format == "xyz" and len(known) == len(indices):
         _require_file(path)
-        return extxyz.read_at(path, zip(indices, known, strict=True), labels.keys)
+        return extxyz.read_at(path, zip(indices, known, strict=True), labels.wanted)
     if file_format == "hdf5":
         from mlip_core.data.frames import hdf5
 
         _require_file(path)
-        return hdf5.read_at(path, indices, labels.keys)
+        return hdf5.read_at(path, indices, labels.wanted)
     if file_format == "ase":
         from mlip_core.data.frames import ase_files
 
@@ -140,7 +140,7 @@ def _raws_at(
 
 
 def _collected(
-    path: Path, file_format: FileFormat, indices: Sequence[int], labels: LabelKeys
+    path: Path, file_format: FileFormat, indices: Sequence[int], labels: LabelTable
 ) -> Iterator[RawFrame | BadFrame | None]:
     for start in range(0, len(indices), _HELD_FRAMES):
         turn = indices[start : start + _HELD_FRAMES]
@@ -155,16 +155,16 @@ def _collected(
 
 
 def _iterate_raw(
-    path: Path, file_format: FileFormat, labels: LabelKeys, only: Container[int] | None = None
+    path: Path, file_format: FileFormat, labels: LabelTable, only: Container[int] | None = None
 ) -> Iterator[RawFrame | BadFrame]:
     """The frames of a file; others than ``only`` are left out where that saves time."""
     _require_file(path)
     if file_format == "xyz":
-        return extxyz.iterate(path, labels.keys, only)
+        return extxyz.iterate(path, labels.wanted, only)
     if file_format == "hdf5":
         from mlip_core.data.frames import hdf5
 
-        return hdf5.iterate(path, labels.keys)
+        return hdf5.iterate(path, labels.wanted)
     from mlip_core.data.frames import ase_files
 
     return ase_files.iterate(path)
@@ -176,23 +176,14 @@ def _format_of(path: Path) -> FileFormat:
     return "hdf5" if path.suffix.lower() in _HDF5_SUFFIXES else "ase"
 
 
-def _converted(
-    raw: RawFrame | BadFrame, labels: LabelKeys, require: Sequence[str]
-) -> Frame | BadFrame:
-    return raw if isinstance(raw, BadFrame) else checked_frame(raw, labels, require)
+def _converted(raw: RawFrame | BadFrame, labels: LabelTable) -> Frame | BadFrame:
+    return raw if isinstance(raw, BadFrame) else checked_frame(raw, labels)
 
 
 def _good(frame: Frame | BadFrame) -> Frame:
     if isinstance(frame, BadFrame):
         raise UserError(frame.message)
     return frame
-
-
-def _checked(labels: LabelKeys | None, require: Sequence[str]) -> LabelKeys:
-    unknown = set(require) - set(QUANTITIES)
-    if unknown:
-        raise ValueError(f"unknown labels {sorted(unknown)}: choose from {QUANTITIES}")
-    return labels or LabelKeys()
 
 
 def _require_file(path: Path) -> None:

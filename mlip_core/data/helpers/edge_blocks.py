@@ -100,9 +100,8 @@ def pad_edges(
     n_slots = int(slot_counts.sum())
     receivers[:n_slots] = np.repeat(atoms, slot_counts)
     senders = receivers.copy()
-    senders[slots] = edges.senders
-    shifts = np.zeros((n_edge, 3), dtype=dtype)
-    shifts[slots] = edges.shifts
+    senders[slots] = edges.senders.astype(np.int32, copy=False)
+    shifts = _scatter_rows(edges.shifts, slots, n_edge, dtype)
     if size is None:
         return PaddedEdges(senders, receivers, shifts, None)
     runs = _runs_of_nodes(slot_counts // size, n_node, n_edge // size, max_runs)
@@ -146,6 +145,15 @@ def _slots(counts: np.ndarray, slot_counts: np.ndarray) -> np.ndarray:
     return np.arange(int(counts.sum())) + np.repeat(filling_before, counts)
 
 
+def _scatter_rows(rows: np.ndarray, slots: np.ndarray, length: int, dtype: Any) -> np.ndarray:
+    """Rows in their slots, zeros elsewhere; by gathering, which takes half the time."""
+    row_of_slot = np.full(length, len(rows))
+    row_of_slot[slots] = np.arange(len(rows))
+    with_zero = np.zeros((len(rows) + 1, rows.shape[1]), dtype=dtype)
+    with_zero[:-1] = rows
+    return with_zero.take(row_of_slot, axis=0)
+
+
 def _runs_of_nodes(run_counts: np.ndarray, n_node: int, n_runs: int, max_runs: int) -> np.ndarray:
     """Field ``runs`` of :class:`~mlip_core.typing.EdgeBlocks`; the last node has what is left."""
     counts = np.zeros(n_node, dtype=np.int64)
@@ -161,7 +169,7 @@ def _reverse_and_pairs(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fields ``reverse``, ``pairs`` and ``pair_edges`` of :class:`~mlip_core.typing.EdgeBlocks`."""
     reverse_slots = np.arange(n_edge, dtype=np.int32)
-    reverse_slots[slots] = slots[reverse]
+    reverse_slots[slots] = slots.take(reverse).astype(np.int32)
     n_pairs = n_edge // 2 + 1
     firsts = slots[np.arange(len(reverse)) < reverse]
     numbers = np.arange(len(firsts), dtype=np.int32)

@@ -255,15 +255,12 @@ def gather_edges(places: Sequence[Place], counts: np.ndarray, dtype: Any) -> Sor
     """
     n_edge = np.array([edges.stop - edges.start for *_, edges in places], dtype=np.int64)
     n_node = np.array([atoms.stop - atoms.start for *_, atoms, _ in places], dtype=np.int64)
-    total = int(n_edge.sum())
-    senders = np.repeat(np.cumsum(n_node) - n_node, n_edge)
-    shifts = np.empty((total, 3), dtype=dtype)
-    senders += _pieces(places, "senders", total)
+    shifts = np.empty((int(n_edge.sum()), 3), dtype=dtype)
     _fill(shifts, [segment.shifts[edges] for segment, *_, edges in places])
+    senders = _numbered_through(places, "senders", n_node, n_edge, np.int32)
     if any(segment.reverse is None for segment, *_ in places):
         return SortedEdges(senders, shifts, counts, None)
-    reverse = np.repeat(np.cumsum(n_edge) - n_edge, n_edge)
-    reverse += _pieces(places, "reverse", total)
+    reverse = _numbered_through(places, "reverse", n_edge, n_edge, np.int64)
     return SortedEdges(senders, shifts, counts, reverse)
 
 
@@ -285,10 +282,14 @@ def subtract_atomic_energies(store: GraphStore, atomic_energies: np.ndarray) -> 
     return store.column("energy") - store.sum_over_atoms("codes", lambda codes: by_code[codes])
 
 
-def _pieces(places: Sequence[Place], name: EdgeField, total: int) -> np.ndarray:
-    result = np.empty(total, dtype=np.int64)
-    _fill(result, [getattr(segment, name)[edges] for segment, *_, edges in places])
-    return result
+def _numbered_through(
+    places: Sequence[Place], name: EdgeField, sizes: np.ndarray, n_edge: np.ndarray, dtype: Any
+) -> np.ndarray:
+    """Numbers that count from each graph's first, as counted from the first of all."""
+    numbers = np.repeat((np.cumsum(sizes) - sizes).astype(dtype), n_edge)
+    own = np.empty(len(numbers), dtype=dtype)
+    _fill(own, [getattr(segment, name)[edges] for segment, *_, edges in places])
+    return numbers + own
 
 
 def _fill(out: np.ndarray, pieces: list[np.ndarray]) -> None:

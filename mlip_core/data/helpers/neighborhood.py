@@ -99,16 +99,19 @@ def both_directions(pairs: Pairs) -> Edges:
     that the first atom receives has the opposite one.
     """
     n_pairs = len(pairs.first)
-    receivers = np.concatenate([pairs.first, pairs.second]).astype(np.int32)
-    senders = np.concatenate([pairs.second, pairs.first]).astype(np.int32)
+    receivers = np.concatenate([pairs.first, pairs.second], dtype=np.int32, casting="unsafe")
+    senders = np.concatenate([receivers[n_pairs:], receivers[:n_pairs]])
     shifts = np.concatenate([-pairs.images, pairs.images])
     # NumPy sorts integers of 16 bits by counting, five times as fast as longer ones.
     is_short = receivers.max(initial=0) <= np.iinfo(np.uint16).max
     order = np.argsort(receivers.astype(np.uint16) if is_short else receivers, kind="stable")
     places = np.empty(2 * n_pairs, dtype=np.int32)
     places[order] = np.arange(2 * n_pairs, dtype=np.int32)
-    partners = np.where(order < n_pairs, order + n_pairs, order - n_pairs)
-    return Edges(senders[order], receivers[order], shifts[order], places[partners])
+    partners = np.concatenate([places[n_pairs:], places[:n_pairs]])
+    # ``take`` is several times as fast as indexing for rows.
+    return Edges(
+        senders.take(order), receivers.take(order), shifts.take(order, axis=0), partners.take(order)
+    )
 
 
 def _listed(

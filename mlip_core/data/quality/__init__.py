@@ -1,14 +1,5 @@
 """Checks of a dataset before anything is trained on it."""
 
-from mlip_core.data.findings import Finding
-from mlip_core.data.quality.check import QualityReport, check_files, check_frames
-from mlip_core.data.quality.config import ActionsConfig, QualityConfig
+import lazy_loader
 
-__all__ = [
-    "ActionsConfig",
-    "Finding",
-    "QualityConfig",
-    "QualityReport",
-    "check_files",
-    "check_frames",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

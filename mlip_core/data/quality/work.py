@@ -55,7 +55,6 @@ def _runs(frames: Sequence[Frame]) -> Iterator[tuple[int, int]]:
 def _comparable(one: Frame, other: Frame) -> bool:
     return (
         len(one) == len(other)
-        and len(one) > 1
         and all(f.energy is not None and f.forces is not None for f in (one, other))
         and one.pbc.tolist() == other.pbc.tolist()
         and len(set(one.pbc.tolist())) == 1

@@ -52,13 +52,17 @@ def load_graph_dataset(
         read_shard(directory / entry["file"], entry["sha256"] if verify else None)
         for entry in manifest["shards"]
     ]
-    return GraphDataset(
-        _graph_store(shards, manifest, dataset_info),
+    store = _graph_store(shards, manifest, dataset_info)
+    dataset = GraphDataset(
+        store,
         batch_size,
         should_shuffle=should_shuffle,
         atomic_energies=dataset_info.atomic_energies,
         **dataset_options,
     )
+    if store.release is not None:
+        store.release()
+    return dataset
 
 
 def _graph_store(

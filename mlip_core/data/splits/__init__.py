@@ -1,16 +1,5 @@
 """Which frame is for training, validation or test: decided once, written to files, kept."""
 
-from mlip_core.data.splits.config import SPLITS, SplitConfig
-from mlip_core.data.splits.making import make_split
-from mlip_core.data.splits.split import Split, load_split, read_split, split_size, write_split
+import lazy_loader
 
-__all__ = [
-    "SPLITS",
-    "Split",
-    "SplitConfig",
-    "load_split",
-    "make_split",
-    "read_split",
-    "split_size",
-    "write_split",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
