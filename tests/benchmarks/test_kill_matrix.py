@@ -9,7 +9,7 @@ from benchmarks.training.kill_matrix import run_kill_matrix
 
 @pytest.mark.slow
 def test_training_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    outcome = run_kill_matrix(tmp_path, n_kills=5, num_epochs=20, scenario="diverging", seed=3)
-    assert outcome.kills + outcome.stops >= 3
+    outcome = run_kill_matrix(tmp_path, n_kills=4, num_epochs=80, scenario="diverging", seed=3)
+    assert outcome.kills + outcome.stops >= 2
     assert outcome.positions == sorted(outcome.positions)
     assert outcome.differences == []

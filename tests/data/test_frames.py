@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import ase.db
@@ -252,6 +254,14 @@ def test_virial_equals_stress_of_ase(tmp_path: Path) -> None:
     atoms.info["virials"] = -atoms.get_volume() * stress
     keys = LabelKeys(stress_key="virials", stress_unit="eV")
     np.testing.assert_allclose(frame_from_atoms(atoms, keys).stress, plain.stress, rtol=1e-12)
+
+
+def test_reading_frames_needs_neither_jax_nor_the_formats_of_ase() -> None:
+    code = (
+        "import sys, mlip_core.data.frames as f; print({'jax', 'ase.io', 'h5py'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_unknown_label_is_the_programmers_mistake(tmp_path: Path) -> None:

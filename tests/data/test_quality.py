@@ -13,7 +13,7 @@ from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from mlip_core.data.findings import Finding
-from mlip_core.data.frames import Frame, frame_from_atoms
+from mlip_core.data.frames import Frame, LabelKeys, frame_from_atoms
 from mlip_core.data.quality import (
     ActionsConfig,
     QualityConfig,
@@ -502,3 +502,11 @@ def test_summary() -> None:
     forces = np.concatenate([atoms.get_forces() for atoms in frames])
     assert summary["force_rms_ev_per_angstrom"] == pytest.approx(np.sqrt(np.mean(forces**2)))
     json.dumps(quality.to_json(), allow_nan=False)
+
+
+def test_a_label_that_no_frame_has_is_an_error_although_some_may_lack_it(tmp_path: Path) -> None:
+    path = tmp_path / "some.xyz"
+    ase.io.write(path, molecules())
+    labels = LabelKeys(energy_key="REF_energy", missing="mask")
+    with pytest.raises(UserError, match=r"no frame has energy; set labels\.energy_key"):
+        check_files([str(path)], labels)

@@ -83,9 +83,10 @@ def test_jobs_of_a_cluster_do_not_wait_for_each_other(monkeypatch: pytest.Monkey
 
 
 def test_more_than_there_are_is_a_mistake() -> None:
-    with pytest.raises(
-        UserError, match=r"execution.gpus_per_training: 3 asked for, but this machi"
-    ), claim_gpus(3):
+    with (
+        pytest.raises(UserError, match=r"execution.gpus_per_training: 3 asked for, but this machi"),
+        claim_gpus(3),
+    ):
         pass
 
 

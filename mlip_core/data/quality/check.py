@@ -107,6 +107,7 @@ def _check(
     if not len(table):
         only = "only free atoms" if len(table.index) else "no frame that can be used"
         raise UserError(f"{', '.join(files)}: {only}; give structures as well")
+    _require_labels(table, config, files)
     findings = bad_frames.findings()
     dropped_by = np.zeros(len(table.index), dtype=np.uint8)
     reasons: list[str] = []
@@ -122,6 +123,16 @@ def _check(
             raise UserError(f"dataset check: {findings[-1]}; no frame is left")
     index = replace(table.index, drop_reasons=tuple(reasons), dropped_by=dropped_by)
     return QualityReport(_summary(table, index), findings), index
+
+
+def _require_labels(table: FrameTable, config: QualityConfig, files: Iterable[str]) -> None:
+    """Frames may lack labels if ``labels.missing`` says so, but not all of them the same one."""
+    for name in config.require:
+        if not table.has(FrameFlag[name.upper()]).any():
+            raise UserError(
+                f"{', '.join(files)}: no frame has {name}; set labels.{name}_key to the key that"
+                f" has it, or leave {name} out of check.require"
+            )
 
 
 def _finding(suspects: Suspects, table: FrameTable, config: QualityConfig) -> list[Finding]:

@@ -7,7 +7,7 @@ statistics and writes a manifest with checksums. Nothing depends on the number o
 A shard holds the flat arrays of a :class:`~mlip_core.data.helpers.graph_store.Segment`: all atoms
 of all structures in one array, all edges in another. Nothing is padded on disk: rows of one length
 would have to be cut to the structures' sizes again before they are put into batches, which have
-their own padding, and even with eight lengths to choose from cost 6 to 9 % more bytes.
+their own padding.
 """
 
 from mlip_core.data.shards.files import (
