@@ -36,7 +36,7 @@ class LabelKeys(BaseModel):
         energy_key: total energy.
         forces_key: forces.
         stress_key: stress or virial; 3 x 3, 9 numbers or Voigt's 6 (xx, yy, zz, yz, xz, xy).
-        energy_unit: eV, meV, Hartree, Ry, kcal/mol or kJ/mol.
+        energy_unit: one of eV, meV, Hartree, Ry, kcal/mol or kJ/mol.
         length_unit: of positions and cell: Angstrom, Bohr, nm or pm.
         forces_unit: an energy over a length, e.g. `Hartree/Bohr`; by default `energy_unit` over
             `length_unit`.
