@@ -21,9 +21,18 @@ rule all:
         "results/models/best.zip",
 
 
+localrules:
+    all,
+    prepare,
+    train,
+    evaluate,
+    export,
+
+
 include: "workflow/rules/reference.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/shards.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/stages.smk"

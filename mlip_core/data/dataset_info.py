@@ -3,8 +3,8 @@
 import math
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jraph
 import numpy as np
 from ase.data import atomic_numbers as number_of_symbol
 from ase.data import chemical_symbols
@@ -18,6 +18,9 @@ from mlip_core.data.helpers.neighbor_analysis import (
 )
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import write_json
+
+if TYPE_CHECKING:
+    import jraph
 
 _LARGEST_ATOMIC_NUMBER = max(number_of_symbol.values())
 
@@ -78,7 +81,7 @@ class DatasetInfo(BaseModel):
 
 
 def compute_dataset_info_from_graphs(
-    graphs: list[jraph.GraphsTuple],
+    graphs: "list[jraph.GraphsTuple]",
     cutoff_distance_angstrom: float,
     z_table: AtomicNumberTable,
     avg_num_neighbors: float | None = None,

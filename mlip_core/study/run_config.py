@@ -129,6 +129,12 @@ class RunConfig(Closed):
     )
     training: TrainingConfig = Field(description="How long and how to train.")
     batch_size: PositiveInt = Field(default=16, description="Structures in a batch.")
+    train_size: PositiveInt | None = Field(
+        default=None,
+        description="Train on so many structures of the training split only, for learning curves: "
+        "a random sample that contains every smaller one. Statistics and atomic energies stay "
+        "those of the whole split.",
+    )
     seed: NonNegativeInt | None = Field(
         default=None, description="Instead of the one derived from the study's seed."
     )

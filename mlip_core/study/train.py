@@ -4,13 +4,14 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import jax
 import optax
 import yaml
 
 from mlip_core.data.dataset_info import DatasetInfo, read_dataset_info
+from mlip_core.data.helpers import GraphDataset
 from mlip_core.data.shards import load_graph_dataset
 from mlip_core.models import ForceField
 from mlip_core.models.loss import HuberLoss, MSELoss, WeightedEFSLoss
@@ -208,7 +209,9 @@ def _make_loop(
     if terminal is not None:
         io_handler.attach_logger(log_metrics_to_line)
     return TrainingLoop(
-        train_dataset=_dataset(inputs.train, info, run, derive_seed(seed, "order of the data")),
+        train_dataset=_training_set(
+            inputs.train, info, run, derive_seed(seed, "order of the data")
+        ),
         validation_dataset=_dataset(inputs.valid, info, run),
         force_field=_initial_force_field(run, info, derive_seed(seed, "initial parameters")),
         loss=make_loss(run.loss),
@@ -221,7 +224,21 @@ def _make_loop(
     )
 
 
-def _dataset(manifest: str, info: DatasetInfo, run: RunConfig, seed: int | None = None) -> Any:
+def _training_set(manifest: str, info: DatasetInfo, run: RunConfig, seed: int) -> GraphDataset:
+    dataset = _dataset(manifest, info, run, seed)
+    if run.train_size is None:
+        return dataset
+    if run.train_size > dataset.num_graphs:
+        raise UserError(
+            f"train_size: {run.train_size} asked for, but the training split has"
+            f" {dataset.num_graphs}; ask for fewer, or give the split more"
+        )
+    return dataset.subset(run.train_size)
+
+
+def _dataset(
+    manifest: str, info: DatasetInfo, run: RunConfig, seed: int | None = None
+) -> GraphDataset:
     return load_graph_dataset(
         manifest, info, run.batch_size, should_shuffle=seed is not None, seed=seed or 0
     )

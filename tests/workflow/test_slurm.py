@@ -24,7 +24,14 @@ ON_SLURM = [
     ),
     # This cluster keeps no accounts, has a local file system and few cores.
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"),
-    *("--latency-wait", "5", "--seconds-between-status-checks", "5", "--set-threads", "train=1"),
+    *(
+        "--latency-wait",
+        "5",
+        "--seconds-between-status-checks",
+        "5",
+        "--set-threads",
+        "train_run=1",
+    ),
 ]
 
 pytestmark = [

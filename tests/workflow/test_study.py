@@ -16,7 +16,7 @@ from mlip_core.models.registry import architectures, network_class
 from mlip_core.utils.files import file_digest
 from tests.workflow.tiny_study import StudyDirectory
 
-AFTER_TRAINING = {"train": 1, "best": 1, "evaluate": 1, "nve": 1, "report": 1, "all": 1}
+AFTER_TRAINING = {"train_run": 1, "best": 1, "evaluate_run": 1, "nve": 1, "report": 1, "all": 1}
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_each_architecture_goes_through_to_the_report(study: StudyDirectory) -> 
     result = study.snakemake()
     assert result.status == 0, result.output
     # The run with MACE is not made again.
-    assert result.rules == {**AFTER_TRAINING, "train": 2, "evaluate": 2, "nve": 2}
+    assert result.rules == {**AFTER_TRAINING, "train_run": 2, "evaluate_run": 2, "nve": 2}
     runs = {"small": "mace", "nequip": "nequip", "visnet": "visnet"}
     assert sorted(runs.values()) == architectures()
     for run, architecture in runs.items():
@@ -141,7 +141,7 @@ def test_more_epochs_continue_from_the_checkpoint(study: StudyDirectory) -> None
     assert _planned(study.snakemake("--dry-run").output) == AFTER_TRAINING
     result = study.snakemake("results/models/small.zip")
     assert result.status == 0, result.output
-    assert result.rules == {"train": 1}
+    assert result.rules == {"train_run": 1}
     after = study.read("runs/small/metrics.csv").splitlines()
     assert len(after) == len(before) + 2
     assert after[: len(before)] == before
@@ -166,7 +166,7 @@ def test_fewer_epochs_train_anew_beside_the_longer_training(study: StudyDirector
     longer = {path.name for path in checkpoints.iterdir() if path.is_dir()}
     before = study.read("runs/small/metrics.csv").splitlines()
     study.configure(lambda s: s["runs"]["small"]["training"].update(num_epochs=1))
-    assert study.snakemake("results/models/small.zip").rules == {"train": 1}
+    assert study.snakemake("results/models/small.zip").rules == {"train_run": 1}
     assert study.read("runs/small/metrics.csv").splitlines() == before[:-1]
     assert longer < {path.name for path in checkpoints.iterdir() if path.is_dir()}
 
@@ -183,7 +183,7 @@ def test_number_of_jobs_changes_no_shard_and_trains_nothing_again(study: StudyDi
     result = study.snakemake("results/datasets/ethane/dataset_info.json")
     assert result.rules == {"shard": 6, "dataset_info": 1}
     assert [study.read(f"datasets/ethane/{file}") for file in files] == before
-    assert "train" not in _planned(study.snakemake("--dry-run").output)
+    assert "train_run" not in _planned(study.snakemake("--dry-run").output)
 
 
 def test_a_split_is_never_lost(study: StudyDirectory) -> None:

@@ -34,6 +34,11 @@ wildcard_constraints:
     job=r"\d{5}-of-\d{5}",
 
 
+def datasets_of_runs():
+    """The datasets that are trained on, in the order of the runs."""
+    return list(dict.fromkeys(run.dataset for run in STUDY.runs.values()))
+
+
 def dataset_of(wildcards):
     """The config of the dataset that a job works on, by its own name or its run's."""
     if hasattr(wildcards, "run"):
@@ -74,6 +79,11 @@ def training_gpus():
     """GPUs of one training: as configured, or one if this machine has any."""
     configured = STUDY.execution.gpus_per_training
     return min(1, len(visible_gpus())) if configured is None else configured
+
+
+def evaluation_gpus():
+    """GPUs of a job that uses a model: one if this machine has any."""
+    return min(1, len(visible_gpus()))
 
 
 def training_threads():

@@ -1,4 +1,4 @@
-rule evaluate:
+rule evaluate_run:
     """Predictions and errors of a model on a test set."""
     input:
         model="results/models/{run}.zip",
@@ -17,6 +17,7 @@ rule evaluate:
         ENVIRONMENT
     threads: 1
     resources:
+        gpu=evaluation_gpus(),
         mem_mb=4000,
         runtime=60,
     params:
@@ -46,6 +47,7 @@ rule nve:
         ENVIRONMENT
     threads: 1
     resources:
+        gpu=evaluation_gpus(),
         mem_mb=4000,
         runtime=60,
     params:

@@ -21,7 +21,7 @@ rule report:
         ),
         datasets=expand(
             "results/datasets/{dataset}/{file}",
-            dataset={run.dataset: None for run in STUDY.runs.values()},
+            dataset=datasets_of_runs(),
             file=("dataset_info.json", "quality.json", "splits/split.json"),
         ),
     output:

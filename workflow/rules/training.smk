@@ -1,4 +1,4 @@
-rule train:
+rule train_run:
     """Train a run, or go on with it; its checkpoints lie beside the outputs and survive a failure."""
     input:
         info=lambda wildcards: f"{dataset_dir(wildcards)}/dataset_info.json",
@@ -17,9 +17,9 @@ rule train:
     conda:
         ENVIRONMENT
     threads: training_threads()
-    # A job that was stopped, killed, or ran out of time or memory goes on with more of both.
-    retries: 2
+    # A job that a cluster's profile tries again goes on from its checkpoint, with more of both.
     resources:
+        gpu=training_gpus(),
         mem_mb=lambda wildcards, attempt: 4000 * 2 ** (attempt - 1),
         runtime=lambda wildcards, attempt: 1440 * attempt,
     params:

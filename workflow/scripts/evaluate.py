@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from mlip_core.study.devices import claim_gpus
 from mlip_core.study.jobs import run_job
 from mlip_core.study.runtime import prepare_jax
 
-with run_job(snakemake.log[0]):
+with run_job(snakemake.log[0]), claim_gpus(snakemake.resources.gpu):
     prepare_jax(snakemake.threads)
     from mlip_core.data.frames import LabelKeys
     from mlip_core.evaluation import evaluate, write_evaluation

@@ -4,8 +4,8 @@ import difflib
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import jraph
 import numpy as np
 from ase.data import atomic_numbers as number_of_symbol
 from ase.data import chemical_symbols
@@ -13,11 +13,14 @@ from ase.data import chemical_symbols
 from mlip_core.data.helpers.atomic_number_table import AtomicNumberTable
 from mlip_core.utils.errors import UserError
 
+if TYPE_CHECKING:
+    import jraph
+
 _logger = logging.getLogger(__name__)
 
 
 def compute_average_e0s_from_graphs(
-    graphs: list[jraph.GraphsTuple], z_table: AtomicNumberTable | None = None
+    graphs: "list[jraph.GraphsTuple]", z_table: AtomicNumberTable | None = None
 ) -> dict[int, float]:
     """Least-squares atomic energies in eV by species index, for the species that occur.
 
