@@ -65,40 +65,24 @@ class TrainingConfig(TrainingLoopConfig):
     random_seed: int = Field(default=42, description="By default derived from the run's seed.")
 
 
-RECIPES: dict[str, dict[str, dict[str, Any]]] = {
-    "mace": {
+def _recipe(init_learning_rate: float, learning_rate: float, warmup_steps: int) -> dict[str, Any]:
+    return {
         "loss": {"energy_weight": 100.0, "forces_weight": 25.0},
         "optimizer": {
             "grad_norm": 10.0,
-            "init_learning_rate": 1e-3,
-            "peak_learning_rate": 1e-2,
-            "final_learning_rate": 1e-2,
-            "warmup_steps": 100,
+            "init_learning_rate": init_learning_rate,
+            "peak_learning_rate": learning_rate,
+            "final_learning_rate": learning_rate,
+            "warmup_steps": warmup_steps,
         },
         "plateau": {"patience": 15, "factor": 0.7, "min_scale": 1e-3},
-    },
-    "nequip": {
-        "loss": {"energy_weight": 100.0, "forces_weight": 25.0},
-        "optimizer": {
-            "grad_norm": 10.0,
-            "init_learning_rate": 1e-4,
-            "peak_learning_rate": 5e-3,
-            "final_learning_rate": 5e-3,
-            "warmup_steps": 200,
-        },
-        "plateau": {"patience": 15, "factor": 0.7, "min_scale": 1e-3},
-    },
-    "visnet": {
-        "loss": {"energy_weight": 100.0, "forces_weight": 25.0},
-        "optimizer": {
-            "grad_norm": 10.0,
-            "init_learning_rate": 1e-4,
-            "peak_learning_rate": 1e-3,
-            "final_learning_rate": 1e-3,
-            "warmup_steps": 500,
-        },
-        "plateau": {"patience": 15, "factor": 0.7, "min_scale": 1e-3},
-    },
+    }
+
+
+RECIPES = {
+    "mace": _recipe(1e-3, 1e-2, 100),
+    "nequip": _recipe(1e-4, 5e-3, 200),
+    "visnet": _recipe(1e-4, 1e-3, 500),
 }
 """What a run of an architecture trains with where its config does not say it.
 

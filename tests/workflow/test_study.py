@@ -229,6 +229,8 @@ def test_two_fresh_runs_give_the_same_bytes(finished: StudyDirectory, tmp_path: 
 
 def _planned(output: str) -> dict[str, int]:
     """The jobs that a dry run counts."""
+    if "Nothing to be done" in output:
+        return {}
     table = output.split("Job stats:")[1].split("total")[0].splitlines()
     rows = [line.split() for line in table if line and not line.startswith(("job ", "---"))]
     return {rule: int(count) for rule, count in rows}

@@ -1,22 +1,3 @@
-def part_dirs(wildcards, split):
-    """What each job makes of the graphs of a split."""
-    directory = f"{dataset_dir(wildcards)}/parts/{split}"
-    num = dataset_of(wildcards).shard_jobs
-    return [f"{directory}/{job:05d}-of-{num:05d}" for job in range(num)]
-
-
-def part_dirs_by_split(wildcards):
-    """What each job makes of the graphs of all splits."""
-    return {split: part_dirs(wildcards, split) for split in SPLITS}
-
-
-def free_atom_index(wildcards):
-    """The index of the frames, if atomic energies come from the free atoms among them."""
-    if dataset_of(wildcards).atomic_energies == "isolated_atoms":
-        return f"{dataset_dir(wildcards)}/frames.safetensors"
-    return []
-
-
 rule shard:
     """One job's share of the graphs of a split: whole shards, however many jobs there are."""
     input:
