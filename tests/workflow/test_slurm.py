@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -41,10 +42,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def _cluster(tmp_path: Path) -> Iterator[None]:
-    home = tmp_path / "slurm"
-    home.mkdir()
-    with slurm_cluster(home):
+def _cluster() -> Iterator[None]:
+    # Not below pytest's directory, which is closed to others: munge wants its socket reachable.
+    with TemporaryDirectory() as home, slurm_cluster(Path(home)):
         yield
 
 
