@@ -24,7 +24,10 @@ def test_linked_files_exist() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_study_is_valid() -> None:
-    (block,) = [code for language, code in CODE if language == "yaml"]
-    study = load_study(yaml.safe_load(block))
+def test_studies_are_valid() -> None:
+    block, shorthand = (yaml.safe_load(code) for language, code in CODE if language == "yaml")
+    study = load_study(block)
     assert {run.dataset for run in study.runs.values()} == set(study.datasets)
+    runs = load_study(shorthand | {"datasets": block["datasets"]}).runs
+    assert len(runs) == 9
+    assert runs["curve-train_size_300-seed_2"].train_size == 300

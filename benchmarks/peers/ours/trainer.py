@@ -23,7 +23,7 @@ class Ours:
             "datasets": {
                 "data": {
                     "source": {"files": [settings["both"]]},
-                    "split": settings["split"],
+                    "split": settings["split"] | {"test": 0},
                     "graph": {"graph_cutoff_angstrom": 5.0},
                 }
             },
