@@ -18,6 +18,9 @@ from mlip_core.utils.errors import UserError
 Tree = dict[str, Any]
 
 
+_ITSELF = "run"
+
+
 class GridConfig(Closed):
     """Runs with all combinations of some values.
 
@@ -31,7 +34,8 @@ class GridConfig(Closed):
     vary: dict[str, list[Any] | dict[Name, Any]] = Field(
         min_length=1,
         description="Values by dotted key, e.g. `model.num_channels: [16, 32]`, or named values, "
-        "e.g. `model: {small: {num_channels: 16}, large: {num_channels: 64, l_max: 3}}`.",
+        "e.g. `model: {small: {num_channels: 16}, large: {num_channels: 64, l_max: 3}}`. The key "
+        "`run` stands for the run itself: its named values are tables of several keys.",
     )
 
 
@@ -114,7 +118,7 @@ def _combinations(name: str, grid: GridConfig) -> Iterator[tuple[str, Tree]]:
     for combination in product(*axes):
         run: Tree = grid.run
         for key, _, value in combination:
-            run = merge(run, _nested(key, value))
+            run = merge(run, value if key == _ITSELF else _nested(key, value))
         yield "-".join([name, *(text for _, text, _ in combination)]), run
 
 

@@ -64,6 +64,14 @@ def test_grid_names_values_that_are_tables() -> None:
     )
 
 
+def test_values_of_a_whole_run_change_several_keys_at_once() -> None:
+    short = {"train_size": 4, "training": {"num_epochs": 10}}
+    loaded = load_study(study(grids={"curve": {"vary": {"run": {"few": short, "all": {}}}}}))
+    few, everything = loaded.runs["curve-few"], loaded.runs["curve-all"]
+    assert (few.train_size, few.training.num_epochs) == (4, 10)
+    assert (everything.train_size, everything.training.num_epochs) == (None, 3)
+
+
 def test_keys_that_end_alike_are_named_in_full() -> None:
     vary = {"optimizer.warmup_steps": [1], "loss.energy_weight": [2], "x.warmup_steps": [3]}
     message = refused(study(grids={"g": {"vary": vary}}))
