@@ -136,6 +136,7 @@ class TrainingLoop:
             self._io.attach_logger(progress.log)
         self._loss = loss
         self._should_stop = should_stop or (lambda: False)
+        self._steps_here = 0
         ema_fun = exponentially_moving_average(config.ema_decay)
         self._train_step = make_train_step(
             force_field.predictor,
@@ -235,7 +236,9 @@ class TrainingLoop:
 
     def _stop_if_asked(self) -> None:
         if jax.process_count() > 1:
-            is_asked = multihost_utils.reached_preemption_sync_point(self._position.order)
+            # JAX waits for one number of those it is asked about: none may be left out.
+            self._steps_here += 1
+            is_asked = multihost_utils.reached_preemption_sync_point(self._steps_here)
         else:
             is_asked = self._should_stop()
         if is_asked:
