@@ -17,8 +17,7 @@ from mlip_core.utils.errors import UserError
 
 Tree = dict[str, Any]
 
-
-_ITSELF = "run"
+_ITSELF = "run"  # the key of a grid that stands for the run as a whole
 
 
 class GridConfig(Closed):
@@ -90,8 +89,8 @@ def merge(defaults: Any, given: Any) -> Any:
     """
     if not (isinstance(defaults, Mapping) and isinstance(given, Mapping)):
         return given
-    kinds = [table["architecture"] for table in (defaults, given) if "architecture" in table]
-    if len(set(kinds)) > 1:
+    kind = given.get("architecture", defaults.get("architecture"))
+    if kind != defaults.get("architecture", kind):
         return given
     merged = {key: merge(defaults[key], given[key]) for key in given if key in defaults}
     return {**defaults, **given, **merged}

@@ -128,7 +128,8 @@ class RunConfig(Closed):
     def _follow_recipe(cls, run: Any) -> Any:
         if not isinstance(run, Mapping):
             return run
-        recipe = RECIPES.get(_architecture(run.get("model")))
+        architecture = _architecture(run.get("model"))
+        recipe = RECIPES.get(architecture) if isinstance(architecture, str) else None
         if recipe is None:
             return run
         stress = {"stress_weight": RECIPE_STRESS_WEIGHT} if run.get("predict_stress") else {}

@@ -39,6 +39,16 @@ def test_another_architecture_does_not_inherit_hyperparameters() -> None:
     assert merge(defaults, same)["model"] == {"architecture": "mace", "correlation": 2, "l_max": 1}
 
 
+def test_an_architecture_that_is_no_word_is_a_mistake_and_no_traceback() -> None:
+    defaults = {
+        "dataset": "water",
+        "training": {"num_epochs": 3},
+        "model": {"architecture": "mace"},
+    }
+    message = refused(study(defaults=defaults, runs={"a": {"model": {"architecture": ["visnet"]}}}))
+    assert message.startswith("study.yaml: runs.a.model.architecture: ['visnet'] is not allowed")
+
+
 def test_grid_makes_all_combinations_with_readable_names() -> None:
     grid = {
         "run": {"model": {"l_max": 1}},
