@@ -30,6 +30,7 @@ from mlip_core.training import (
     log_metrics_to_tensorboard,
 )
 from mlip_core.training.progress import TrainingProgress
+from mlip_core.training.training_io_handler import OtherCourseError
 from mlip_core.training.training_loop import NOT_OF_THE_COURSE
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import file_digest, json_digest, write_json, write_text
@@ -169,28 +170,26 @@ def _resumable_loop(
 ) -> TrainingLoop:
     """The training where it was left.
 
-    One that was left after more epochs than are asked for keeps its checkpoints; the shorter
-    training starts anew beside it.
+    One that was left too late for the number of epochs that is asked for keeps its checkpoints; the
+    shorter training starts anew beside it.
     """
-    num_epochs = run.training.num_epochs
     name = fingerprint(run, inputs.paths)
-    for directory in (name, f"{name}-{num_epochs}-epochs"):
-        path = outputs.checkpoints / directory
-        loop = _make_loop(run, inputs, outputs, path, terminal, should_stop)
-        rows = loop.history.metrics
-        if not rows or rows[-1]["epoch"] <= num_epochs:
-            return loop
-    raise UserError(f"{outputs.checkpoints}: checkpoints do not fit the run; remove the directory")
+    beside = f"{name}-{run.training.num_epochs}-epochs"
+    try:
+        return _make_loop(run, inputs, outputs, name, terminal, should_stop)
+    except OtherCourseError:
+        return _make_loop(run, inputs, outputs, beside, terminal, should_stop)
 
 
 def _make_loop(
     run: RunConfig,
     inputs: TrainingInputs,
     outputs: TrainingOutputs,
-    directory: Path,
+    name: str,
     terminal: TextIO | None,
     should_stop: Callable[[], bool],
 ) -> TrainingLoop:
+    directory = outputs.checkpoints / name
     assert run.seed is not None, "seeds are filled in by StudyConfig.run_config"
     seed = run.seed
     info = read_dataset_info(inputs.dataset_info)

@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlip_core.models.loss import Loss
-from mlip_core.training.training_loop_config import EarlyStoppingConfig, PlateauConfig
+from mlip_core.training.training_loop_config import (
+    CooldownConfig,
+    EarlyStoppingConfig,
+    PlateauConfig,
+)
 from mlip_core.utils.errors import UserError
 
 Rows = Sequence[Mapping[str, Any]]
@@ -31,6 +35,19 @@ def plateau_scale(rows: Rows, config: PlateauConfig | None) -> float:
     counts = _epochs_without_improvement(rows, config)
     reductions = sum(count > 0 and count % config.patience == 0 for count in counts)
     return max(config.factor**reductions, config.min_scale)
+
+
+def epochs_before_cooldown(num_epochs: int, config: CooldownConfig | None) -> int:
+    """How many epochs of a training do not depend on when it ends."""
+    return num_epochs - (round(config.share * num_epochs) if config else 0)
+
+
+def cooldown_scale(epoch: int, num_epochs: int, config: CooldownConfig | None) -> float:
+    """What the learning rate of an epoch, the first being 1, is multiplied by."""
+    start = epochs_before_cooldown(num_epochs, config)
+    if epoch <= start:
+        return 1.0
+    return 1.0 - math.sqrt((epoch - start) / (num_epochs - start + 1))
 
 
 def loss_limit(rows: Rows, loss: Loss, epoch: int, ratio: float | None) -> float:

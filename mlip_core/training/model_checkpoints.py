@@ -83,6 +83,12 @@ class ModelCheckpoints:
         for old in earlier[: -self._max_to_keep]:
             shutil.rmtree(self.directory / str(old))
 
+    def remove_after(self, epoch: int) -> None:
+        """Remove those of later epochs."""
+        for later in self.epochs():
+            if later > epoch:
+                shutil.rmtree(self.directory / str(later))
+
     def restore(
         self, template: TrainingState, epoch: int | None, with_optimizer_state: bool
     ) -> RestoredModel | None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from mlip_core.training.packing import Packed, digest, first_difference, layout_
 from mlip_core.utils.errors import UserError
 
 ARRAYS_ITEM = "arrays"
-FORMAT = 2
+FORMAT = 3
 
 logger = logging.getLogger(__name__)
 
@@ -77,14 +78,17 @@ class ResumeCheckpoints:
         for old in self.positions()[: -self._max_to_keep]:
             shutil.rmtree(self._directory / str(old))
 
-    def restore(self, template: dict[str, Any]) -> ResumePoint | None:
-        """The newest checkpoint that is whole; ``None`` if there is none.
+    def restore(
+        self, template: dict[str, Any], is_usable: Callable[[dict[str, Any]], bool]
+    ) -> ResumePoint | None:
+        """The newest checkpoint that is whole and usable; ``None`` if there is none.
 
         A damaged one is skipped with a warning.
 
         Args:
             template: trees of arrays of the same names, types and shapes; the checkpoint may lack
                 some of the trees.
+            is_usable: tells from a checkpoint's ``record`` whether it is wanted.
 
         Raises:
             UserError: if the checkpoint is of a training of another model or optimizer, or of
@@ -100,6 +104,8 @@ class ResumeCheckpoints:
                 continue
             if record.get("format") != FORMAT:
                 raise UserError(f"{path}: is of another version of this program; remove {path}")
+            if not is_usable(record["record"]):
+                continue
             stored = {name: template[name] for name in record["arrays"]}
             tree = _tree(stored, _scalars_template(record))
             if difference := first_difference(record["layout"], layout_of(tree)):
@@ -110,6 +116,13 @@ class ResumeCheckpoints:
             tree = unpack(packed, tree)
             return ResumePoint(tree["arrays"], tree["scalars"], record["record"])
         return None
+
+    def remove_after(self, position: int) -> bool:
+        """Remove those of later positions; whether there were any."""
+        later = [other for other in self.positions() if other > position]
+        for other in later:
+            shutil.rmtree(self._directory / str(other))
+        return bool(later)
 
     def clear(self) -> None:
         """Remove all."""

@@ -39,10 +39,15 @@ __all__ = [
 DATASET_INFO_FILE = "dataset_info.json"
 MODEL_DIR = "model"
 RESUME_DIR = "resume"
+BRANCH_DIR = "before_cooldown"
 
 StrPath = str | os.PathLike[str]
 Logger = Callable[[LogCategory, dict[str, Any], int], None]
 UploadFunction = Callable[[StrPath], Future[Any] | None]
+
+
+class OtherCourseError(UserError):
+    """The checkpoints are of a training that another number of epochs does not go on from."""
 
 
 class TrainingIOHandlerConfig(BaseModel):
@@ -51,7 +56,8 @@ class TrainingIOHandlerConfig(BaseModel):
     There are two kinds of checkpoints. Those in ``model/`` hold the best model of an epoch, to be
     loaded by its number. Those in ``resume/`` hold all that decides the rest of a training, whether
     or not the model has improved: with ``resume``, a training that was killed goes on exactly as if
-    it had not been.
+    it had not been. One of them, the last before the learning rate falls, is kept in
+    ``before_cooldown/``: a longer training goes on from it.
 
     Attributes:
         local_model_output_dir: where to write checkpoints and ``dataset_info.json``; nowhere if
@@ -138,6 +144,7 @@ class TrainingIOHandler:
         self._is_writer = jax.process_index() == 0
         self._models: ModelCheckpoints | None = None
         self._resume_points: ResumeCheckpoints | None = None
+        self._branch_points: ResumeCheckpoints | None = None
         if self.config.local_model_output_dir is not None:
             self._open(Path(self.config.local_model_output_dir).resolve())
 
@@ -220,14 +227,16 @@ class TrainingIOHandler:
             n_epochs is not None and finished_epoch is not None and finished_epoch % n_epochs == 0
         )
 
-    def save_resume_point(self, position: int, point: ResumePoint) -> None:
+    def save_resume_point(self, position: int, point: ResumePoint, is_branch: bool = False) -> None:
         """Write a checkpoint for resuming in the background.
 
         Args:
             position: a number that grows as training goes on.
             point: its arrays are copied on the device first; its record must not change any more.
+            is_branch: whether to keep it as the one that longer trainings go on from.
         """
-        if (checkpoints := self._resume_points) is None or not self._is_writer:
+        checkpoints = self._branch_points if is_branch else self._resume_points
+        if checkpoints is None or not self._is_writer:
             return
         parts = (point.arrays, point.scalars, point.is_sound)
         arrays, scalars, is_sound = snapshot(local(parts))
@@ -235,15 +244,52 @@ class TrainingIOHandler:
         self._last_save = time.monotonic()
         self._last_resume_write = self._submit(lambda: checkpoints.save(position, copied))
 
-    def restore_resume_point(self, template: dict[str, Any]) -> ResumePoint | None:
+    def restore_resume_point(
+        self, template: dict[str, Any], is_usable: Callable[[dict[str, Any]], bool]
+    ) -> ResumePoint | None:
         """The newest whole checkpoint for resuming, if the config asks for it and there is one.
+
+        Args:
+            template: trees of arrays of the same names, types and shapes.
+            is_usable: tells from a checkpoint's record whether the training can go on from it.
 
         Raises:
             UserError: if it is of another model or optimizer than ``template``.
+            OtherCourseError: if there are checkpoints, but none of them is usable.
         """
-        if self._resume_points is None or not self.config.resume:
+        resume_points, branch_points = self._resume_points, self._branch_points
+        if resume_points is None or branch_points is None or not self.config.resume:
             return None
-        return self._resume_points.restore(template)
+        answers = []
+
+        def is_wanted(record: dict[str, Any]) -> bool:
+            answers.append(is_usable(record))
+            return answers[-1]
+
+        points = [
+            point
+            for checkpoints in (resume_points, branch_points)
+            if (point := checkpoints.restore(template, is_wanted))
+        ]
+        if points:
+            newest = max(points, key=lambda point: point.record["position"]["order"])
+            self._forget_after(newest)
+            return newest
+        if answers:  # whole, but of no use
+            raise OtherCourseError(
+                f"{self.config.local_model_output_dir}: no checkpoint is from before the cooldown, "
+                f"where a longer training goes on; train into another directory, or set "
+                f"clear_previous_checkpoints"
+            )
+        return None
+
+    def _forget_after(self, point: ResumePoint) -> None:
+        """Remove what lies beyond: it is damaged, or of a shorter training that took other ways."""
+        if self._models is None or self._resume_points is None or not self._is_writer:
+            return
+        place = point.record["position"]
+        if self._resume_points.remove_after(place["order"]):
+            self._models.remove_after(place["epoch"])
 
     def save_history(self, history: History, is_final: bool = False) -> None:
         """Write the tables of metrics and times in the background.
@@ -265,16 +311,19 @@ class TrainingIOHandler:
     def _open(self, directory: Path) -> None:
         self._models = ModelCheckpoints(directory / MODEL_DIR, self.config.max_checkpoints_to_keep)
         self._resume_points = ResumeCheckpoints(directory / RESUME_DIR)
+        self._branch_points = ResumeCheckpoints(directory / BRANCH_DIR, max_to_keep=1)
         if not self._is_writer:
             return
         if self.config.clear_previous_checkpoints:
             shutil.rmtree(self._models.directory, ignore_errors=True)
             self._resume_points.clear()
+            self._branch_points.clear()
         elif self.config.resume:
             return
         elif self.config.restore_checkpoint_if_exists:
             # A restored training takes another course than the one these would continue.
             self._resume_points.clear()
+            self._branch_points.clear()
         elif self._models.epochs() or self._resume_points.positions():
             raise UserError(
                 f"{directory}: has checkpoints of an earlier training; set resume to continue it, "

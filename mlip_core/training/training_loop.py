@@ -17,7 +17,13 @@ from jax.sharding import Mesh
 from mlip_core.models.force_field import ForceField
 from mlip_core.models.loss import Loss
 from mlip_core.training.batches import device_batches, steps_per_epoch
-from mlip_core.training.decisions import loss_limit, plateau_scale, should_stop_early
+from mlip_core.training.decisions import (
+    cooldown_scale,
+    epochs_before_cooldown,
+    loss_limit,
+    plateau_scale,
+    should_stop_early,
+)
 from mlip_core.training.ema import (
     EMAState,
     add_to_mean,
@@ -34,7 +40,7 @@ from mlip_core.training.parallel import mesh_of_all_devices, replicate
 from mlip_core.training.progress import TrainingProgress
 from mlip_core.training.resume_checkpoints import ResumePoint
 from mlip_core.training.standing import Best, Position
-from mlip_core.training.training_io_handler import TrainingIOHandler, snapshot
+from mlip_core.training.training_io_handler import OtherCourseError, TrainingIOHandler, snapshot
 from mlip_core.training.training_loggers import log_metrics_to_line
 from mlip_core.training.training_loop_config import TrainingLoopConfig
 from mlip_core.training.training_state import TrainingState, init_training_state
@@ -282,7 +288,9 @@ class TrainingLoop:
         epoch = self._position.epoch
         divergence = self.config.divergence
         rows = [row for row in self.history.metrics if row["epoch"] < epoch]
-        scale = plateau_scale(rows, self.config.plateau)
+        scale = plateau_scale(rows, self.config.plateau) * cooldown_scale(
+            epoch, self.config.num_epochs, self.config.cooldown
+        )
         return _EpochSettings(
             np.int32(epoch),
             np.float32(scale * divergence.factor**self._position.rollbacks),
@@ -350,6 +358,12 @@ class TrainingLoop:
         self._io.save_history(self.history)
         if self._io.is_resume_point_due(epoch):
             self._save_resume_point()
+        if epoch == self._epochs_before_cooldown() < self.config.num_epochs:
+            self._save_resume_point(is_branch=True)
+
+    def _epochs_before_cooldown(self, num_epochs: int | None = None) -> int:
+        num_epochs = self.config.num_epochs if num_epochs is None else num_epochs
+        return epochs_before_cooldown(num_epochs, self.config.cooldown)
 
     def _go_back(self, reason: str) -> None:
         """Go on from the end of the best epoch with a smaller learning rate."""
@@ -439,7 +453,7 @@ class TrainingLoop:
 
     def _resume(self) -> bool:
         template = {"state": self.training_state, "best": self.training_state}
-        point = self._io.restore_resume_point(template)
+        point = self._io.restore_resume_point(template, self._is_on_the_way)
         if point is None:
             return False
         record = point.record
@@ -456,6 +470,21 @@ class TrainingLoop:
         self._io.log(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, finished)
         return True
 
+    def _is_on_the_way(self, record: dict[str, Any]) -> bool:
+        """Whether a checkpoint, perhaps of another ``num_epochs``, is one of this training too."""
+        theirs = record["num_epochs"]
+        if theirs == self.config.num_epochs:
+            return True
+        shared = min(self._epochs_before_cooldown(theirs), self._epochs_before_cooldown())
+        is_on_the_way = bool(record["position"]["epoch"] <= shared)
+        if theirs > self.config.num_epochs and not is_on_the_way:
+            raise OtherCourseError(
+                f"{self._io.config.local_model_output_dir}: is trained for {theirs} epochs, beyond "
+                f"num_epochs = {self.config.num_epochs}; train into another directory, or set "
+                f"clear_previous_checkpoints"
+            )
+        return is_on_the_way
+
     def _restore_model(self) -> bool:
         restored = self._io.restore_model(self.training_state)
         if restored is None:
@@ -467,10 +496,11 @@ class TrainingLoop:
         self._io.log(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, restored.epoch)
         return True
 
-    def _save_resume_point(self) -> None:
+    def _save_resume_point(self, is_branch: bool = False) -> None:
         history = self.history.copy()
         record = {
             "identity": self._identity(),
+            "num_epochs": self.config.num_epochs,
             "position": dataclasses.asdict(self._position),
             "best_loss": self._best.loss,
             "best_epoch": self._best.epoch,
@@ -483,7 +513,7 @@ class TrainingLoop:
         is_sound = True if self._sums is None else self._sums.is_sound
         scalars: dict[str, jax.Array] = {} if self._sums is None else self._sums.to_scalars()
         self._io.save_resume_point(
-            self._position.order, ResumePoint(arrays, scalars, record, is_sound)
+            self._position.order, ResumePoint(arrays, scalars, record, is_sound), is_branch
         )
 
     def _identity(self) -> dict[str, Any]:

@@ -44,6 +44,19 @@ class PlateauConfig(_Settings):
     min_scale: NonNegativeFloat = 0.0
 
 
+class CooldownConfig(_Settings):
+    """How the learning rate falls to zero at the end of a training, on top of all else.
+
+    It is constant before, so that a longer training shares all epochs up to the fall with a shorter
+    one and is continued from there (Hägele et al., NeurIPS 2024; the fall is their 1 - sqrt).
+
+    Attributes:
+        share: the last epochs during which it falls, as a share of all.
+    """
+
+    share: float = Field(default=0.2, gt=0.0, le=1.0)
+
+
 class DivergenceConfig(_Settings):
     """What to do when the loss is not finite any more, or explodes.
 
@@ -79,6 +92,7 @@ class TrainingLoopConfig(_Settings):
         early_stopping: when to end before ``num_epochs``; never if ``None``.
         plateau: when to lower the learning rate because the validation set says so; never if
             ``None``.
+        cooldown: how the learning rate falls at the end; not at all if ``None``.
         divergence: what to do when the loss is not finite any more, or explodes.
         swa_start_epoch: stochastic weight averaging (Izmailov et al., UAI 2018): from this epoch
             on, evaluate the plain mean of the parameters at the ends of epochs; the best model then
@@ -97,6 +111,7 @@ class TrainingLoopConfig(_Settings):
     run_eval_at_start: bool = True
     early_stopping: EarlyStoppingConfig | None = None
     plateau: PlateauConfig | None = None
+    cooldown: CooldownConfig | None = None
     divergence: DivergenceConfig = DivergenceConfig()
     swa_start_epoch: PositiveInt | None = None
     matmul_precision: MatmulPrecision | None = None

@@ -9,8 +9,18 @@ import optax
 import pytest
 
 from mlip_core.models.loss import MSELoss
-from mlip_core.training.decisions import loss_limit, plateau_scale, should_stop_early
-from mlip_core.training.training_loop_config import EarlyStoppingConfig, PlateauConfig
+from mlip_core.training.decisions import (
+    cooldown_scale,
+    epochs_before_cooldown,
+    loss_limit,
+    plateau_scale,
+    should_stop_early,
+)
+from mlip_core.training.training_loop_config import (
+    CooldownConfig,
+    EarlyStoppingConfig,
+    PlateauConfig,
+)
 from mlip_core.utils.errors import UserError
 from tests.training.tiny import make_loop
 
@@ -114,3 +124,24 @@ def test_weights_are_averaged_from_an_epoch_on() -> None:
         lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), evaluated, mean
     )
     assert loop.history.metrics[1]["valid_loss"] != loop.history.metrics[4]["valid_loss"]
+
+
+def test_cooldown_falls_by_one_minus_the_root() -> None:
+    config = CooldownConfig(share=0.3)
+    assert epochs_before_cooldown(10, config) == 7
+    scales = [cooldown_scale(epoch, 10, config) for epoch in range(1, 11)]
+    assert scales[:7] == [1.0] * 7
+    assert scales[7:] == pytest.approx([0.5, 1 - math.sqrt(0.5), 1 - math.sqrt(0.75)])
+    assert {cooldown_scale(epoch, 10, None) for epoch in range(1, 11)} == {1.0}
+
+
+def test_cooldown_reaches_the_optimizer() -> None:
+    loop = make_loop(num_epochs=4, loop_options={"cooldown": {"share": 0.5}})
+    loop.run()
+    constant = make_loop(num_epochs=4)
+    constant.run()
+    rates = [
+        [row.get("train_learning_rate") for row in one.history.metrics] for one in (loop, constant)
+    ]
+    shares = [a / b for a, b in zip(rates[0][1:], rates[1][1:], strict=True)]
+    assert shares == pytest.approx([1, 1, 1 - math.sqrt(1 / 3), 1 - math.sqrt(2 / 3)])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mlip_core.training.packing import digest, pack
+from mlip_core.training.training_io_handler import OtherCourseError
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.stopping import EXIT_RESUME
 from tests.training.tiny import make_dataset, make_force_field, make_loop
@@ -150,6 +151,43 @@ def test_larger_num_epochs_continues_and_a_complete_training_returns_at_once(
     assert complete.best_loss == whole.best_loss
     jax.tree.map(np.testing.assert_array_equal, complete.best_model.params, whole.best_model.params)
     assert digest(pack(complete.training_state)[0]) == digest(pack(whole.training_state)[0])
+
+
+COOLDOWN = {"cooldown": {"share": 0.5}}
+
+
+def test_longer_training_goes_on_from_before_the_cooldown(tmp_path: Path) -> None:
+    make_loop(tmp_path / "whole", num_epochs=8, loop_options=COOLDOWN).run()
+    make_loop(tmp_path / "parts", num_epochs=4, loop_options=COOLDOWN).run()
+    longer = make_loop(tmp_path / "parts", num_epochs=8, loop_options=COOLDOWN)
+    assert longer.history.metrics[-1]["epoch"] == 2
+    longer.run()
+    csv = (tmp_path / "whole" / "metrics.csv").read_bytes()
+    assert (tmp_path / "parts" / "metrics.csv").read_bytes() == csv
+    epochs = [
+        sorted(path.name for path in (tmp_path / name / "checkpoints" / "model").iterdir())
+        for name in ("whole", "parts")
+    ]
+    assert epochs[0] == epochs[1]
+
+
+def test_cooldown_that_is_interrupted_is_finished(tmp_path: Path) -> None:
+    make_loop(tmp_path / "whole", num_epochs=4, loop_options=COOLDOWN).run()
+    data = InterruptedDataset(make_dataset(), 18)
+    with pytest.raises(InterruptedDataset.InterruptionError):
+        make_loop(tmp_path / "cut", 4, loop_options=COOLDOWN, train_dataset=data).run()
+    cut = make_loop(tmp_path / "cut", num_epochs=4, loop_options=COOLDOWN)
+    assert cut.history.metrics[-1]["epoch"] >= 2
+    cut.run()
+    csv = (tmp_path / "whole" / "metrics.csv").read_bytes()
+    assert (tmp_path / "cut" / "metrics.csv").read_bytes() == csv
+
+
+def test_shorter_training_does_not_take_a_longer_one_for_its_own(tmp_path: Path) -> None:
+    make_loop(tmp_path, num_epochs=4).run()
+    with pytest.raises(OtherCourseError, match="is trained for 4 epochs, beyond num_epochs = 2"):
+        make_loop(tmp_path, num_epochs=2)
+    make_loop(tmp_path, num_epochs=4).run()
 
 
 def damage_everything(checkpoint: Path) -> None:

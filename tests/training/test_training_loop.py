@@ -292,6 +292,7 @@ def test_config_is_reachable_from_its_class() -> None:
         "run_eval_at_start": True,
         "early_stopping": None,
         "plateau": None,
+        "cooldown": None,
         "divergence": {"max_rollbacks": 3, "factor": 0.5, "loss_ratio": 10000.0},
         "swa_start_epoch": None,
         "matmul_precision": None,
