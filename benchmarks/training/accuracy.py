@@ -23,9 +23,9 @@ PARTICIPANTS = (
     OURS,
     Participant("mlip 0.1.10", "mlip01", frozenset({"mace"})),
     Participant("mace-torch 0.3.16", "mace_torch", frozenset({"mace"})),
+    Participant("nequip 0.19.1", "nequip", frozenset({"nequip"})),
 )
 SPLIT = {"train": 450, "valid": 50}
-BATCH_SIZE = 10
 TEST_SETS = {"300 K": "acac/test_MD_300K.xyz", "600 K": "acac/test_MD_600K.xyz"}
 KINDS = {"energy": "energy, meV", "forces": "forces, meV/Å"}
 TRIALS = (1, 3)
@@ -76,7 +76,7 @@ def compare(
         if only and participant.peer not in only:
             continue
         python = python_of(participant, environments)
-        settings = files | {"threads": threads, "batch_size": BATCH_SIZE}
+        settings = files | {"threads": threads}
         runner = _Runner(participant, python, work / participant.peer, settings)
         reached[participant.name] = runner.train_for(60 * minutes)
     result = {"minutes": minutes, "threads": threads, "machine": describe()}

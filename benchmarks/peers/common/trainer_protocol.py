@@ -1,9 +1,9 @@
 """How a library is asked to train a model and to say its errors: ``train|test SETTINGS``.
 
 ``SETTINGS`` is a JSON file: ``train``, ``valid`` and ``tests`` (paths of extended XYZ by name),
-``directory`` for everything that is written, ``epochs``, ``threads``, ``batch_size``. ``test``
-writes ``errors.json`` into the directory: for each test set the root mean squared errors of the
-energy of a structure (``energy``, eV) and of force components (``forces``, eV/Å).
+``directory`` for everything that is written, ``epochs``, ``threads``. ``test`` writes
+``errors.json`` into the directory: for each test set the root mean squared errors of the energy of
+a structure (``energy``, eV) and of force components (``forces``, eV/Å).
 """
 
 import json

@@ -8,6 +8,8 @@ from typing import Any
 from mace.calculators import MACECalculator
 from trainer_protocol import serve
 
+BATCH_SIZE = 10
+
 
 class MaceTorch:
     """See ``trainer_protocol.Trainer``."""
@@ -27,8 +29,8 @@ class MaceTorch:
             "num_channels": 32,
             "max_L": 1,
             "r_max": 5.0,
-            "batch_size": settings["batch_size"],
-            "valid_batch_size": settings["batch_size"],
+            "batch_size": BATCH_SIZE,
+            "valid_batch_size": BATCH_SIZE,
             "max_num_epochs": epochs,
             "start_swa": max(1, (3 * epochs) // 4),
             "ema_decay": 0.99,

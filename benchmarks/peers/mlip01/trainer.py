@@ -12,7 +12,8 @@ from mlip.simulation.ase.mlip_ase_calculator import MLIPForceFieldASECalculator
 from mlip.training import TrainingLoop, get_default_mlip_optimizer
 from trainer_protocol import serve
 
-NETWORK = {"num_channels": 32, "l_max": 2, "node_symmetry": 1, "correlation": 2}
+NETWORK = {"num_channels": 32, "l_max": 3, "node_symmetry": 1, "correlation": 3}
+BATCH_SIZE = 10
 
 
 class Mlip:
@@ -25,9 +26,7 @@ class Mlip:
                 train_dataset_paths=settings["train"], valid_dataset_paths=settings["valid"]
             )
         )
-        config = GraphDatasetBuilder.Config(
-            graph_cutoff_angstrom=5.0, batch_size=settings["batch_size"]
-        )
+        config = GraphDatasetBuilder.Config(graph_cutoff_angstrom=5.0, batch_size=BATCH_SIZE)
         builder = GraphDatasetBuilder(reader, config)
         builder.prepare_datasets()
         train, valid, _ = builder.get_splits()

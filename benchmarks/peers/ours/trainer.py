@@ -30,9 +30,8 @@ class Ours:
             "runs": {
                 RUN: {
                     "dataset": "data",
-                    "model": {"num_channels": 32, "l_max": 2, "node_symmetry": 1},
+                    "model": {"num_channels": 32, "l_max": 3, "node_symmetry": 1, "correlation": 3},
                     "training": {"num_epochs": settings["epochs"]},
-                    "batch_size": settings["batch_size"],
                 }
             },
         }
