@@ -62,6 +62,13 @@ class MLIPNetwork(nn.Module):
         """Dimensionless energies of atoms ``[n_nodes]``; arguments as above."""
         raise NotImplementedError
 
+    def readout_blocks(self) -> tuple[str, ...]:
+        """Names of the blocks that turn features into energies, for fine-tuning these alone.
+
+        As ``mask_optimizer_for_finetuning`` takes them.
+        """
+        raise NotImplementedError
+
     def atomic_energies(self) -> tuple[float, ...]:
         """Energy of the free atom of each species, eV."""
         return get_atomic_energies(self.dataset_info, self.config.atomic_energies)

@@ -44,7 +44,7 @@ def sum_weighted_neighbors(
     """
     if blocks is None or blocks.reverse is None:
         messages = weights[:, None] * vectors[senders]
-        return sum_by_receiver(messages, receivers, blocks, len(vectors))
+        return sum_by_receiver(messages, receivers, blocks, vectors.shape[0])
     return _weighted_sum(weights, vectors, (senders, receivers, blocks))
 
 

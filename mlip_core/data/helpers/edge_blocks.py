@@ -5,11 +5,12 @@ edges one by one. The price is filling slots: edges of zero length from an atom 
 every network ignores.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlip_core.typing import EdgeBlocks
+if TYPE_CHECKING:
+    from mlip_core.typing import EdgeBlocks
 
 _LARGEST_BLOCK = 32
 # What one more run costs, in edge slots: the products of a run write a result of fixed size.
@@ -46,7 +47,7 @@ class PaddedEdges(NamedTuple):
     senders: np.ndarray
     receivers: np.ndarray
     shifts: np.ndarray
-    blocks: EdgeBlocks | None
+    blocks: "EdgeBlocks | None"
 
 
 def choose_block_size(histogram: np.ndarray) -> int:
@@ -104,6 +105,9 @@ def pad_edges(
     shifts = _scatter_rows(edges.shifts, slots, n_edge, dtype)
     if size is None:
         return PaddedEdges(senders, receivers, shifts, None)
+    # Not above: who has no batches to make need not wait for JAX.
+    from mlip_core.typing import EdgeBlocks
+
     runs = _runs_of_nodes(slot_counts // size, n_node, n_edge // size, max_runs)
     if edges.reverse is None:
         return PaddedEdges(senders, receivers, shifts, EdgeBlocks(size, runs))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 Array = Any
@@ -53,11 +52,20 @@ def get_edge_vectors(
     end carries the shift is of no consequence to the difference; here it is the sender, displaced
     backwards, as in the 0.1 API.
     """
-    xp = np if use_np else jnp
+    xp = _array_module(use_np)
     starts, ends = positions[senders], positions[receivers]
     if cell is None:
         return starts, ends
     return starts - _displacements(xp, shifts, cell, n_edge), ends
+
+
+def _array_module(use_np: bool) -> Any:
+    """NumPy, or JAX's when it is asked for: statistics of datasets need none."""
+    if use_np:
+        return np
+    import jax.numpy
+
+    return jax.numpy
 
 
 def _displacements(xp: Any, shifts: Array, cell: Array, n_edge: Array) -> Array:

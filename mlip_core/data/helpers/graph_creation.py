@@ -1,9 +1,8 @@
 """From structures to graphs: one by one, or many at once into flat arrays."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jraph
 import numpy as np
 
 from mlip_core.data.chemical_system import ChemicalSystem
@@ -11,7 +10,9 @@ from mlip_core.data.helpers.edge_blocks import find_reverse_edges
 from mlip_core.data.helpers.edge_vectors import get_edge_relative_vectors
 from mlip_core.data.helpers.graph_store import LABELS, Segment
 from mlip_core.data.helpers.neighborhood import Pairs, both_directions, get_neighborhood, get_pairs
-from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes
+
+if TYPE_CHECKING:
+    import jraph
 
 # So many atoms are worked on at once: enough that NumPy's overhead is small, and few enough for its
 # fast sort of 16-bit integers.
@@ -61,7 +62,7 @@ def create_graph_from_chemical_system(
     chemical_system: ChemicalSystem,
     distance_cutoff_angstrom: float,
     batch_it_with_minimal_dummy: bool = False,
-) -> jraph.GraphsTuple:
+) -> "jraph.GraphsTuple":
     """The graph of one structure: float64 arrays, edges within the cutoff, no padding.
 
     Args:
@@ -74,6 +75,8 @@ def create_graph_from_chemical_system(
     if not batch_it_with_minimal_dummy:
         return graph
     n_node, n_edge = len(chemical_system.positions), len(graph.senders)
+    import jraph
+
     return jraph.pad_with_graphs(graph, n_node + 1, n_edge + 1, n_graph=2)
 
 
@@ -116,7 +119,7 @@ def make_segment(
     return _join_parts(parts or [_make_part([], cutoff, 0)], found)
 
 
-def segment_from_graphs(graphs: Sequence[jraph.GraphsTuple]) -> Segment:
+def segment_from_graphs(graphs: Sequence["jraph.GraphsTuple"]) -> Segment:
     """Copy unbatched graphs, of which some may lack some labels, into flat arrays."""
     n_edge = [int(graph.n_edge.sum()) for graph in graphs]
     structures = [_structure_of_graph(graph) for graph in graphs]
@@ -142,7 +145,12 @@ def narrow(values: np.ndarray) -> np.ndarray:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
-def _graph(system: ChemicalSystem, cutoff: float) -> jraph.GraphsTuple:
+def _graph(system: ChemicalSystem, cutoff: float) -> "jraph.GraphsTuple":
+    # Not above: what makes flat arrays only, need not wait for JAX.
+    import jraph
+
+    from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes
+
     senders, receivers, shifts = get_neighborhood(system.positions, cutoff, system.pbc, system.cell)
     structure = structure_of(system)
     return jraph.GraphsTuple(
@@ -296,7 +304,7 @@ def _joined(arrays: Sequence[Any], row: tuple[int, ...], dtype: Any = np.float64
     return np.concatenate([np.zeros((0, *row), dtype), *arrays], dtype=dtype, casting="unsafe")
 
 
-def _structure_of_graph(graph: jraph.GraphsTuple) -> Structure:
+def _structure_of_graph(graph: "jraph.GraphsTuple") -> Structure:
     nodes, labels = graph.nodes, graph.globals
     return Structure(
         codes=np.asarray(nodes.species),
@@ -311,7 +319,7 @@ def _structure_of_graph(graph: jraph.GraphsTuple) -> Structure:
 
 
 def _sorted_by_receiver(
-    graph: jraph.GraphsTuple,
+    graph: "jraph.GraphsTuple",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     senders, receivers, shifts = map(
         np.asarray, (graph.senders, graph.receivers, graph.edges.shifts)

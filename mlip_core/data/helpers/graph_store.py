@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-import jraph
 import numpy as np
 
 from mlip_core.data.helpers.edge_blocks import SortedEdges
-from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes
+
+if TYPE_CHECKING:
+    import jraph
 
 LABELS = ("energy", "forces", "stress")
 
@@ -174,6 +175,31 @@ class GraphStore:
             n_edge=self.n_edge[rows],
         )
 
+    def join(self, other: "GraphStore") -> Self:
+        """These graphs, then those of another store with the same codes; both share their data.
+
+        Raises:
+            ValueError: if the two do not have the same labels.
+        """
+        if self.labels != other.labels:
+            raise ValueError(f"graphs with {self.labels} and graphs with {other.labels}")
+
+        def release() -> None:
+            for store in (self, other):
+                if store.release is not None:
+                    store.release()
+
+        offset = len(self.segments)
+        return replace(
+            self,
+            segments=(*self.segments, *other.segments),
+            segment=np.concatenate([self.segment, other.segment + offset], dtype=np.int32),
+            row=np.concatenate([self.row, other.row]),
+            n_node=np.concatenate([self.n_node, other.n_node]),
+            n_edge=np.concatenate([self.n_edge, other.n_edge]),
+            release=release if self.release or other.release else None,
+        )
+
     def places(self, rows: np.ndarray) -> list[Place]:
         """Where some graphs are."""
         counts = zip(self.n_node[rows].tolist(), self.n_edge[rows].tolist(), strict=True)
@@ -210,8 +236,13 @@ class GraphStore:
         values = [getattr(segment, name) for segment in self.segments]
         return _joined(values, np.float64)[first[self.segment] + self.row]
 
-    def graph(self, index: int) -> jraph.GraphsTuple:
+    def graph(self, index: int) -> "jraph.GraphsTuple":
         """One graph, unbatched, in the precision in which it is stored."""
+        # Not above: who writes or reads flat arrays only, need not wait for JAX.
+        import jraph
+
+        from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes
+
         ((segment, row, atoms, edges),) = self.places(np.array([index]))
         numbers = np.arange(self.n_node[index], dtype=np.int32)
         one = slice(row, row + 1)

@@ -10,26 +10,6 @@ would have to be cut to the structures' sizes again before they are put into bat
 their own padding.
 """
 
-from mlip_core.data.shards.files import (
-    Shard,
-    ShardPlan,
-    read_shard,
-    shard_name,
-    write_shard,
-    write_shards,
-)
-from mlip_core.data.shards.gathering import gather
-from mlip_core.data.shards.loading import load_graph_dataset
-from mlip_core.data.shards.manifest import read_manifest
+import lazy_loader
 
-__all__ = [
-    "Shard",
-    "ShardPlan",
-    "gather",
-    "load_graph_dataset",
-    "read_manifest",
-    "read_shard",
-    "shard_name",
-    "write_shard",
-    "write_shards",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,7 +3,8 @@
 import json
 import mmap
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -17,7 +18,12 @@ from mlip_core.data.helpers.graph_creation import Structure, TooManyImagesError,
 from mlip_core.data.helpers.graph_store import Segment
 from mlip_core.data.versioned_arrays import ArraysFormat
 from mlip_core.utils.errors import UserError
-from mlip_core.utils.files import file_digest
+from mlip_core.utils.files import file_digest, write_json
+
+PART_NAME = "shards.json"
+"""The file in which a job lists its shards."""
+
+SHARD_NAME = re.compile(r"shard-\d{5}-of-(\d{5})\.safetensors")
 
 SHARD_VERSION = 2
 _REMEDY = "remove it and prepare the dataset again"
@@ -102,8 +108,11 @@ def write_shards(
 ) -> None:
     """Write some consecutive shards of a split; no more than one is in memory.
 
+    The last thing to be written is ``shards.json``, their names and checksums: a file that is the
+    same if they are, and is missing if one is.
+
     Args:
-        directory: where; it is made.
+        directory: where; it is made, and shards that are there already are removed.
         frames: of these shards, in the order of the split.
         plan: of the split.
         shards: their numbers.
@@ -111,16 +120,23 @@ def write_shards(
         labels: see :func:`write_shard`.
         missing_labels: see :func:`write_shard`.
     """
-    Path(directory).mkdir(parents=True, exist_ok=True)
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / PART_NAME).unlink(missing_ok=True)
+    remove_shards(directory)
     frames = iter(frames)
-    for number in shards:
-        write_shard(
-            Path(directory, shard_name(number, plan.n_shards)),
-            list(islice(frames, plan.structures_per_shard)),
-            cutoff_angstrom,
-            labels,
-            missing_labels,
-        )
+    paths = [directory / shard_name(number, plan.n_shards) for number in shards]
+    for path in paths:
+        share = list(islice(frames, plan.structures_per_shard))
+        write_shard(path, share, cutoff_angstrom, labels, missing_labels)
+    write_json(directory / PART_NAME, {path.name: file_digest(path) for path in paths})
+
+
+def remove_shards(directory: Path, keep: Container[str] = ()) -> None:
+    """Remove the shards in a directory but those of some names."""
+    for path in directory.iterdir():
+        if SHARD_NAME.fullmatch(path.name) and path.name not in keep:
+            path.unlink()
 
 
 def write_shard(

@@ -1,7 +1,6 @@
 """From the shards that several jobs made to one prepared dataset."""
 
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from ase.data import chemical_symbols
 
 from mlip_core.data.dataset_info import DatasetInfo, write_dataset_info
-from mlip_core.data.shards.files import shard_name
+from mlip_core.data.shards.files import SHARD_NAME, remove_shards, shard_name
 from mlip_core.data.shards.manifest import MANIFEST_NAME, ShardedSegments, make_manifest
 from mlip_core.data.statistics import (
     AtomicEnergies,
@@ -20,8 +19,6 @@ from mlip_core.data.statistics import (
 )
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import atomic_path, write_json
-
-_SHARD_NAME = re.compile(r"shard-\d{5}-of-(\d{5})\.safetensors")
 
 
 def gather(
@@ -79,9 +76,9 @@ def _complete(name: str, parts: Sequence[str | os.PathLike[str]]) -> list[Path]:
         path.name: path
         for part in parts
         for path in Path(part).iterdir()
-        if _SHARD_NAME.fullmatch(path.name)
+        if SHARD_NAME.fullmatch(path.name)
     }
-    totals = {int(match[1]) for match in map(_SHARD_NAME.fullmatch, files) if match}
+    totals = {int(match[1]) for match in map(SHARD_NAME.fullmatch, files) if match}
     expected = [shard_name(index, total) for total in totals for index in range(total)]
     missing = sorted(set(expected) ^ set(files))
     if missing or len(totals) > 1:
@@ -121,10 +118,7 @@ def _require_known_elements(name: str, split: ShardedSegments, known: Sequence[i
 def _place(split: ShardedSegments, directory: Path) -> ShardedSegments:
     """Link or copy shards into a directory that has no others afterwards."""
     directory.mkdir(parents=True, exist_ok=True)
-    wanted = {path.name for path in split.paths}
-    for old in directory.iterdir():
-        if _SHARD_NAME.fullmatch(old.name) and old.name not in wanted:
-            old.unlink()
+    remove_shards(directory, keep={path.name for path in split.paths})
     for path in split.paths:
         _link(path, directory / path.name)
     return ShardedSegments([directory / path.name for path in split.paths])

@@ -45,14 +45,7 @@ def load_graph_dataset(
         UserError: if the manifest or a shard is missing, damaged or foreign, or does not belong to
             ``dataset_info``.
     """
-    manifest = read_manifest(manifest_path)
-    _require_match(manifest_path, manifest, dataset_info)
-    directory = Path(manifest_path).parent
-    shards = [
-        read_shard(directory / entry["file"], entry["sha256"] if verify else None)
-        for entry in manifest["shards"]
-    ]
-    store = _graph_store(shards, manifest, dataset_info)
+    store = load_graph_store(manifest_path, dataset_info, verify)
     dataset = GraphDataset(
         store,
         batch_size,
@@ -63,6 +56,20 @@ def load_graph_dataset(
     if store.release is not None:
         store.release()
     return dataset
+
+
+def load_graph_store(
+    manifest_path: str | os.PathLike[str], dataset_info: DatasetInfo, verify: bool = True
+) -> GraphStore:
+    """A split's graphs, memory-mapped; arguments and errors as of :func:`load_graph_dataset`."""
+    manifest = read_manifest(manifest_path)
+    _require_match(manifest_path, manifest, dataset_info)
+    directory = Path(manifest_path).parent
+    shards = [
+        read_shard(directory / entry["file"], entry["sha256"] if verify else None)
+        for entry in manifest["shards"]
+    ]
+    return _graph_store(shards, manifest, dataset_info)
 
 
 def _graph_store(

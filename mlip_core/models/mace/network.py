@@ -72,6 +72,11 @@ class Mace(MLIPNetwork):
         )
         return block(edge_vectors, node_species, senders, receivers, blocks)
 
+    def readout_blocks(self) -> tuple[str, ...]:
+        """All heads of all layers."""
+        kinds = ["NonLinearReadoutBlock"] + ["LinearReadoutBlock"] * (self.config.num_layers > 1)
+        return tuple(f"{kind}_{n}" for kind in kinds for n in range(self.config.num_readout_heads))
+
 
 class MaceBlock(nn.Module):
     """The layers of MACE and the sum of their readouts.
@@ -131,7 +136,7 @@ class MaceBlock(nn.Module):
         )
         sending, receiving = node_species[senders], node_species[receivers]
         n_pairs = self.num_species**2
-        if n_pairs > len(senders):
+        if n_pairs > senders.shape[0]:
             return SpeciesPairs(_pair_features(embed(sending), embed(receiving)), None)
         first, second = np.divmod(np.arange(n_pairs), self.num_species)
         features = _pair_features(embed(first), embed(second))

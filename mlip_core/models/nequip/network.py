@@ -69,6 +69,10 @@ class Nequip(MLIPNetwork):
         )
         return block(edge_vectors, node_species, senders, receivers, blocks)
 
+    def readout_blocks(self) -> tuple[str, ...]:
+        """The two layers after the last message passing; layers before have the same names."""
+        return "NequipBlock_0/Linear_1", "NequipBlock_0/Linear_2"
+
 
 class NequipBlock(nn.Module):
     """The layers of NequIP and the readout of the last one.

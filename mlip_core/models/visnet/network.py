@@ -41,6 +41,10 @@ class Visnet(MLIPNetwork):
         scalars, vectors = block(edge_vectors, node_species, senders, receivers, blocks)
         return EquivariantScalar(self.config.activation)(scalars, vectors)
 
+    def readout_blocks(self) -> tuple[str, ...]:
+        """The gated blocks after the last layer."""
+        return ("EquivariantScalar_0",)
+
 
 class VisnetBlock(nn.Module):
     """Embeddings and layers of ViSNet.
@@ -77,7 +81,7 @@ class VisnetBlock(nn.Module):
             blocks,
             cutoff=self.cutoff,
             l_max=config.l_max,
-            n_nodes=len(node_species),
+            n_nodes=node_species.shape[0],
         )
         state = self._initial_state(node_species, edges)
         for index in range(config.num_layers):
