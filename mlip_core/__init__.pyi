@@ -1,5 +1,7 @@
+from .committee import CommitteeCalculator
 from .simulation.ase import ForceFieldCalculator
 
 __all__ = [
+    "CommitteeCalculator",
     "ForceFieldCalculator",
 ]

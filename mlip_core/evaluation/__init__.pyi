@@ -1,17 +1,31 @@
-from .evaluation import Evaluation, evaluate, predict_frames, read_evaluation, write_evaluation
+from .definitions import DEFINITIONS
+from .evaluation import (
+    Evaluation,
+    evaluate,
+    evaluate_to_files,
+    write_evaluation,
+)
 from .metrics import compute_metrics
+from .predicting import Entry, predict_structures
 from .predictions_file import read_predictions, write_predictions
 from .structures import EvaluatedStructure, Values
+from .tables import Tables, atoms_table, structures_table, tabulate
 
 __all__ = [
+    "DEFINITIONS",
+    "Entry",
     "EvaluatedStructure",
     "Evaluation",
+    "Tables",
     "Values",
+    "atoms_table",
     "compute_metrics",
     "evaluate",
-    "predict_frames",
-    "read_evaluation",
+    "evaluate_to_files",
+    "predict_structures",
     "read_predictions",
+    "structures_table",
+    "tabulate",
     "write_evaluation",
     "write_predictions",
 ]

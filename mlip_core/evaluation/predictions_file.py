@@ -6,11 +6,13 @@ whoever computes errors from the file gets exactly those of ``metrics.json``.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ase.io
 import numpy as np
+import pyarrow as pa
 from ase import Atoms
 
 from mlip_core.evaluation.structures import EvaluatedStructure, Values
@@ -23,12 +25,21 @@ _SCALARS = ("energy", "interaction_energy", "stress")
 
 
 def write_predictions(
-    path: str | os.PathLike[str], structures: Sequence[EvaluatedStructure]
+    path: str | os.PathLike[str], structures: Iterable[EvaluatedStructure]
 ) -> None:
     """Write ``structures`` in order; the same values give the same bytes."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+    with predictions_writer(path) as write:
         for structure in structures:
-            file.writelines(f"{line}\n" for line in _frame_lines(structure))
+            write(structure)
+
+
+@contextmanager
+def predictions_writer(
+    path: str | os.PathLike[str],
+) -> Iterator[Callable[[EvaluatedStructure], None]]:
+    """A function that appends one structure; the file appears when all are written."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        yield lambda structure: file.writelines(_frame_lines(structure))
 
 
 def read_predictions(path: str | os.PathLike[str]) -> list[EvaluatedStructure]:
@@ -42,25 +53,27 @@ def read_predictions(path: str | os.PathLike[str]) -> list[EvaluatedStructure]:
 
 
 def _frame_lines(structure: EvaluatedStructure) -> Iterator[str]:
-    columns = {"species": np.array(structure.atoms.symbols), "pos": structure.atoms.positions}
+    columns = {"pos": structure.atoms.positions}
     for prefix, values in _both(structure).items():
         if values.forces is not None:
             columns[f"{prefix}forces"] = values.forces
-    yield str(structure.n_atoms)
-    yield " ".join(f"{key}={_quoted(value)}" for key, value in _header(structure, columns).items())
-    texts = [_cells(column) for column in columns.values()]
-    yield from (" ".join(parts) for parts in zip(*texts, strict=True))
+    header = _header(structure, columns)
+    yield f"{structure.n_atoms}\n"
+    yield " ".join(f"{key}={_quoted(text)}" for key, text in header.items()) + "\n"
+    numbers = np.concatenate(list(columns.values()), axis=1, dtype=np.float64)
+    # Arrow finds the shortest text with all digits in less than half of the time of `repr`.
+    texts = pa.array(numbers.ravel()).cast(pa.string()).to_pylist()
+    width = numbers.shape[1]
+    for row, symbol in enumerate(structure.atoms.symbols):
+        yield f"{symbol} {' '.join(texts[width * row : width * (row + 1)])}\n"
 
 
-def _header(structure: EvaluatedStructure, columns: Mapping[str, np.ndarray]) -> dict[str, str]:
+def _header(structure: EvaluatedStructure, columns: Iterable[str]) -> dict[str, str]:
     atoms = structure.atoms
     header = {}
     if atoms.cell.any():
         header["Lattice"] = _numbers(atoms.cell.array)
-    header["Properties"] = ":".join(
-        f"{name}:S:1" if name == "species" else f"{name}:R:{column.shape[1]}"
-        for name, column in columns.items()
-    )
+    header["Properties"] = ":".join(["species:S:1", *(f"{name}:R:3" for name in columns)])
     for prefix, values in _both(structure).items():
         for name in _SCALARS:
             if (value := getattr(values, name)) is not None:
@@ -77,13 +90,8 @@ def _both(structure: EvaluatedStructure) -> dict[str, Values]:
     return {REFERENCE_PREFIX: structure.reference, PREDICTED_PREFIX: structure.predicted}
 
 
-def _cells(column: np.ndarray) -> list[str]:
-    """One text per atom."""
-    return [_numbers(row) if row.dtype.kind == "f" else str(row) for row in column]
-
-
 def _numbers(values: np.ndarray) -> str:
-    return " ".join(repr(float(value)) for value in values.ravel())
+    return " ".join(map(repr, np.ravel(values).tolist()))
 
 
 def _quoted(text: str) -> str:

@@ -91,18 +91,23 @@ class LabelConfig(BaseModel):
     )
 
 
-class ReferenceConfig(BaseModel):
-    """Reference data made by an ASE calculator, by dynamics or by labelling structures."""
+class CalculatorConfig(BaseModel):
+    """An ASE calculator."""
 
     model_config = ConfigDict(extra="forbid")
 
     calculator: str = Field(
         description="Import path of an ASE calculator class, or of a function that returns a "
-        "calculator, e.g. `tblite.ase.TBLite`."
+        "calculator, e.g. `tblite.ase.TBLite`; or ASE's name of one of its own, e.g. `emt`."
     )
     arguments: dict[str, Any] = Field(
         default_factory=dict, description="Keyword arguments that the calculator is made with."
     )
+
+
+class ReferenceConfig(CalculatorConfig):
+    """Reference data made by an ASE calculator, by dynamics or by labelling structures."""
+
     isolated_atoms: bool = Field(
         default=False,
         description="Also label one free atom of each element; `atomic_energies: isolated_atoms` "

@@ -1,5 +1,6 @@
 """Evaluation against the force field called on single structures, and against training's own."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +11,19 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import molecule
+from ase.calculators.emt import EMT
 
+from mlip_core import ForceFieldCalculator
 from mlip_core.data import ChemicalSystem
 from mlip_core.data.frames import Frame, frame_from_atoms
 from mlip_core.data.helpers import GraphDataset, create_graph_from_chemical_system
-from mlip_core.evaluation import evaluate, read_evaluation, write_evaluation
+from mlip_core.evaluation import evaluate, evaluate_to_files, write_evaluation
 from mlip_core.models import ForceField
 from mlip_core.models.loss_helpers import compute_eval_metrics
 from mlip_core.utils.errors import UserError
 from tests.training.tiny import INFO, PairNetwork
 
+FILES = ("metrics.json", "predictions.extxyz", "structures.parquet", "atoms.parquet")
 LARGE = -1e5
 """Added to the reference energy: float32 would keep its digits to 0.008 eV only."""
 
@@ -83,10 +87,11 @@ def test_each_structure_gets_its_own_prediction(
         n_atoms = len(frame)
         predicted = structure.predicted
         assert predicted.forces is not None
-        assert predicted.stress is not None
         assert predicted.interaction_energy == pytest.approx(alone.interaction_energy[0], abs=1e-5)
         np.testing.assert_allclose(predicted.forces, alone.forces[:n_atoms], rtol=0, atol=1e-5)
-        np.testing.assert_allclose(predicted.stress, alone.stress[0], rtol=0, atol=1e-6)
+        assert (predicted.stress is not None) == bool(frame.pbc.all())
+        if predicted.stress is not None:
+            np.testing.assert_allclose(predicted.stress, alone.stress[0], rtol=0, atol=1e-6)
         np.testing.assert_array_equal(structure.reference.forces, frame.forces)
         assert structure.reference.energy == frame.energy
         assert structure.source == f"water.xyz:{frame.index}"
@@ -155,19 +160,45 @@ class ZeroEnergies(PairNetwork):
         return (0.0, 0.0)
 
 
-def test_files_hold_the_evaluation(
+def test_streamed_into_files_or_kept_it_is_the_same(
     force_field: ForceField, frames: list[Frame], tmp_path: Path
 ) -> None:
     evaluation = evaluate(force_field, frames, 3)
-    for name in ("a", "b"):
-        write_evaluation(tmp_path / name, evaluation)
-    for file in ("metrics.json", "predictions.extxyz"):
-        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
-    assert read_evaluation(tmp_path / "a").metrics == evaluation.metrics
-    assert set(evaluation.metrics["by_config_type"]) == {"odd", "even"}
-    assert evaluation.metrics["n_parameters"] == sum(
-        leaf.size for leaf in jax.tree.leaves(force_field.params)
-    )
+    write_evaluation(tmp_path / "kept", evaluation)
+    metrics = evaluate_to_files(tmp_path / "streamed", force_field, iter(frames), 3)
+    for file in FILES:
+        kept, streamed = (tmp_path / name / file for name in ("kept", "streamed"))
+        assert kept.read_bytes() == streamed.read_bytes()
+    assert json.loads((tmp_path / "kept" / "metrics.json").read_text()) == metrics
+    assert set(metrics["by_config_type"]) == {"odd", "even"}
+    assert metrics["n_parameters"] == sum(leaf.size for leaf in jax.tree.leaves(force_field.params))
+
+
+def test_a_calculator_is_evaluated_as_plain_ase_uses_it(frames: list[Frame]) -> None:
+    """The force field again, one structure after the other."""
+    force_field = ForceField.from_mlip_network(PairNetwork(PairNetwork.Config(), INFO), seed=3)
+    calculator = ForceFieldCalculator(force_field)
+    some = frames[3:6]
+    atomic_energies = INFO.atomic_energies_map
+    one_by_one = evaluate(calculator, some, atomic_energies=atomic_energies).structures
+    for found, batched in zip(one_by_one, evaluate(force_field, some).structures, strict=True):
+        assert found.source == batched.source
+        assert found.predicted.interaction_energy == pytest.approx(
+            batched.predicted.interaction_energy, abs=1e-5
+        )
+        np.testing.assert_allclose(
+            found.predicted.forces, batched.predicted.forces, rtol=0, atol=1e-5
+        )
+        assert found.reference.interaction_energy == batched.reference.interaction_energy
+        assert (found.predicted.stress is not None) == bool(found.atoms.pbc.all())
+
+
+def test_a_calculator_that_fails_is_named_with_the_frame(frames: list[Frame]) -> None:
+    alien = frame_from_atoms(molecule("CH3Cl"), require=(), file="gas.xyz", index=7)
+    with pytest.raises(
+        UserError, match=r"gas.xyz: frame 7: EMT failed \(No EMT-potential for Cl\)"
+    ):
+        evaluate(EMT(), [frames[0], alien])
 
 
 def test_frames_without_labels_are_predicted(force_field: ForceField) -> None:

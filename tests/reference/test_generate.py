@@ -183,7 +183,7 @@ def test_join_keeps_the_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("calculator", "message"),
     [
-        ("EMT", "calculator 'EMT': not an import path; write package.module.Class"),
+        ("EMT", "calculator 'EMT': neither an import path nor a name that .* mean 'emt'"),
         ("tblight.ase.TBLite", "cannot import 'tblight.ase' .*pip install tblight"),
         ("ase.calculators.emt.Emt", "has no 'Emt', did you mean 'EMT'"),
         ("ase.calculators.emt.parameters", "has no 'parameters'"),

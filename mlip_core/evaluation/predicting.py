@@ -1,0 +1,97 @@
+"""Test structures with the predictions of what is evaluated: a model, or any calculator."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from ase.calculators.calculator import BaseCalculator, CalculatorError
+from ase.stress import voigt_6_to_full_3x3_stress
+
+from mlip_core.data.frames import Frame
+from mlip_core.evaluation.structures import EvaluatedStructure, Values
+from mlip_core.inference import iterate_predictions
+from mlip_core.models.force_field import ForceField
+from mlip_core.utils.errors import UserError
+
+Entry = ForceField | BaseCalculator
+
+
+def predict_structures(
+    entry: Entry,
+    frames: Iterable[Frame],
+    batch_size: int = 32,
+    atomic_energies: Mapping[int, float] | None = None,
+) -> Iterator[EvaluatedStructure]:
+    """Labelled structures with the predictions of a model or an ASE calculator, in order.
+
+    Both are streamed; a model predicts batches, a calculator one structure after the other. It is
+    asked for energy, forces and, where a structure is periodic in all directions and the calculator
+    knows it, stress.
+
+    Args:
+        entry: what is evaluated.
+        frames: the structures; a label that one lacks is left out of the errors.
+        batch_size: structures of average size that a model predicts at once.
+        atomic_energies: what interaction energies leave out if ``entry`` is a calculator, eV by
+            atomic number. A model leaves out those of the dataset that it was trained on.
+
+    Raises:
+        UserError: if a frame has an element that the model does not know, or a calculation fails or
+            gives something that is not finite; it names the frame.
+    """
+    if isinstance(entry, ForceField):
+        by_number = _by_number(entry.dataset_info.atomic_energies_map)
+        predictions = iterate_predictions(entry, frames, batch_size)
+    else:
+        by_number = _by_number(atomic_energies or {})
+        predictions = ((frame, _calculate(entry, frame, by_number)) for frame in frames)
+    for frame, values in predictions:
+        yield _evaluated(frame, values, by_number)
+
+
+def _calculate(calculator: BaseCalculator, frame: Frame, atomic_energies: np.ndarray) -> Values:
+    atoms = frame.atoms
+    atoms.calc = calculator
+    stress = None
+    try:
+        energy = float(atoms.get_potential_energy())
+        forces = np.array(atoms.get_forces(), dtype=np.float64)
+        if frame.pbc.all() and "stress" in getattr(calculator, "implemented_properties", ()):
+            stress = voigt_6_to_full_3x3_stress(atoms.get_stress())
+    except (CalculatorError, RuntimeError, ValueError, LookupError, ArithmeticError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{frame.place}: {type(calculator).__name__} failed ({reason}); leave the frame out of"
+            " the test set, or change the calculator's arguments"
+        ) from error
+    if not all(np.isfinite(value).all() for value in (energy, forces, stress) if value is not None):
+        raise UserError(
+            f"{frame.place}: {type(calculator).__name__} gave something that is not finite; leave"
+            " the frame out of the test set, or change the calculator's arguments"
+        )
+    return Values(energy, energy - float(atomic_energies[frame.numbers].sum()), forces, stress)
+
+
+def _evaluated(frame: Frame, predicted: Values, atomic_energies: np.ndarray) -> EvaluatedStructure:
+    energy = frame.energy
+    free_atoms = float(atomic_energies[frame.numbers].sum())
+    config_type = frame.info.get("config_type")
+    return EvaluatedStructure(
+        atoms=frame.atoms,
+        reference=Values(
+            energy=energy,
+            interaction_energy=None if energy is None else energy - free_atoms,
+            forces=frame.forces,
+            stress=frame.stress,
+        ),
+        predicted=predicted,
+        source=f"{Path(frame.file).name}:{frame.index}",
+        config_type=None if config_type is None else str(config_type),
+    )
+
+
+def _by_number(atomic_energies: Mapping[int, float]) -> np.ndarray:
+    """Zero for elements that have none: a calculator may know more of them than a dataset has."""
+    table = np.zeros(256)
+    table[list(atomic_energies)] = list(atomic_energies.values())
+    return table

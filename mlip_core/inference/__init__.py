@@ -1,0 +1,5 @@
+"""Predictions for many structures: in batches, in constant memory, in their order."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

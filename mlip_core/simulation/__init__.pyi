@@ -1,0 +1,7 @@
+from .enums import SimulationType
+from .state import SimulationState
+
+__all__ = [
+    "SimulationState",
+    "SimulationType",
+]
