@@ -102,11 +102,11 @@ def _start(
         python_of(participant, settings.environments),
         participant,
         case.to_json(settings.data, settings.threads, participant.variant),
-        _environment(settings.threads, cache),
+        worker_environment(settings.threads, cache),
     )
 
 
-def _environment(threads: int, cache: Path) -> dict[str, str]:
+def worker_environment(threads: int, cache: Path) -> dict[str, str]:
     """Number of threads and place of compiled programs, for each library by its own variables."""
     count = str(threads)
     return {
@@ -140,7 +140,7 @@ def _measure_first_steps(
                     memory.append(size)
                     warm.append(_first_step(case, participant, settings, Path(cache))[0])
                 except (WorkerError, FileNotFoundError) as error:
-                    result.failure = _reason(participant, error)
+                    result.failure = failure_reason(participant, error)
                     break
         if cold and warm:
             found = {COLD: cold, WARM: warm, MEMORY: memory}
@@ -181,25 +181,25 @@ def _measure_turns(
                     worker.run(task, 2)
                     result.costs[task] = worker.ask({"do": "cost", "task": task})
             except (WorkerError, FileNotFoundError) as error:
-                result.failure = _reason(participant, error)
+                result.failure = failure_reason(participant, error)
                 continue
             workers[participant.name] = worker
             result.description = worker.description
         for task in tasks:
             _logger.info("%s: %s, in turns", case.name, task)
             batch_size = 1 if task == "single" else DATASETS[case.dataset].batch_size
-            for name, values in _take_turns(workers, task, batch_size, settings).items():
+            for name, values in take_turns(workers, task, batch_size, settings).items():
                 results[name].quantities[task] = summarise(values)
 
 
-def _reason(participant: Participant, error: Exception) -> str:
+def failure_reason(participant: Participant, error: Exception) -> str:
     """The line that names the error; all of it, with its paths, goes to the log alone."""
     _logger.warning("%s failed: %s", participant.name, error)
     lines = str(error).strip().splitlines()
     return next((line for line in reversed(lines) if "Error: " in line), lines[-1])
 
 
-def _take_turns(
+def take_turns(
     workers: dict[str, Worker], task: str, batch_size: int, settings: Settings
 ) -> dict[str, list[float]]:
     """Seconds of each step of each worker, the workers in alternation."""

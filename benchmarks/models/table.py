@@ -25,7 +25,7 @@ def comparison(results: Results) -> str:
     for case, participants in results.items():
         for quantity, label in QUANTITIES.items():
             rows += _compare(case, quantity, label, participants)
-    return _markdown(header, rows)
+    return markdown(header, rows)
 
 
 def floors(results: Results, peaks: Peaks) -> str:
@@ -53,7 +53,7 @@ def floors(results: Results, peaks: Peaks) -> str:
                     f"{measured.median / floor:.1f}",
                 )
             )
-    return _markdown(header, rows)
+    return markdown(header, rows)
 
 
 def failures(results: Results) -> str:
@@ -107,6 +107,7 @@ def _value(quantity: str, summary: Summary) -> str:
     return format_seconds(summary.median)
 
 
-def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are text already."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,1 @@
+"""What evaluating takes beside predicting alone."""

@@ -1,0 +1,1 @@
+"""Steps of dynamics a second, beside other libraries."""

@@ -1,0 +1,1 @@
+"""What fine-tuning and active learning save, shown by the studies of ``config/examples``."""
