@@ -56,6 +56,10 @@ test: $(STAMP) ## Run the tests but the slow ones (ARGS=...)
 test-slow: $(STAMP) ## Run the slow tests
 	pytest -m slow $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## Try many random hostile inputs (minutes)
+	pytest -m "slow or not slow" -k fuzz $(ARGS)
+
 .PHONY: coverage
 coverage: $(STAMP) ## Run the tests and list the lines of mlip_core that none reaches
 	pytest --cov $(ARGS)

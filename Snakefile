@@ -12,6 +12,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/active_learning_inputs.smk"
 
 
 rule all:
@@ -27,12 +28,16 @@ localrules:
     train,
     evaluate,
     export,
+    select,
 
 
+include: "workflow/rules/download.smk"
 include: "workflow/rules/reference.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/shards.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/physics.smk"
+include: "workflow/rules/active_learning.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/stages.smk"

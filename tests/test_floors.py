@@ -13,7 +13,19 @@ FLOORS = [
     {"typing", "utils"},
     {"data"},
     {"models"},
-    {"evaluation", "inference", "reference", "report", "simulation", "study", "training"},
+    {
+        "committee",
+        "evaluation",
+        "export",
+        "inference",
+        "physics",
+        "reference",
+        "report",
+        "simulation",
+        "study",
+        "training",
+    },
+    {"cli"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 TOP = len(FLOORS)  # the package itself, whose front page re-exports what lies below

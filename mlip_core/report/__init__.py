@@ -1,4 +1,4 @@
-"""The report of a study: one page with its figures, from the files of the study."""
+"""The report of a study: pages with their figures, from the files of the study."""
 
 import lazy_loader
 

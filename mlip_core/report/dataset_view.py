@@ -1,4 +1,4 @@
-"""What the page says about one dataset."""
+"""What is said about one dataset."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,28 +10,24 @@ from ase.data import chemical_symbols
 
 from mlip_core.data.splits import SPLITS
 from mlip_core.report import figures
-from mlip_core.report.figures import FigureFile, FigureWriter
+from mlip_core.report.elements import Appendix, Cell, Column, Fact, Row, Table, number, word
+from mlip_core.report.figure_files import FigureFile, FigureWriter
 from mlip_core.report.formats import fixed, significant, thousands
-from mlip_core.report.results import DatasetResults, read_labels
-from mlip_core.report.run_view import Appendix, Fact
+from mlip_core.report.results import DatasetResults, SplitLabels, read_labels
 
 _PURPOSES = {
     "train": "fitting the parameters",
     "valid": "choosing the best epoch and the best run",
-    "test": "the errors on this page",
+    "test": "the errors of the leaderboard",
     "unused": "nothing",
 }
 _MOST_COMPOSITIONS = 8
-
-
-@dataclass(frozen=True)
-class SplitView:
-    """One split."""
-
-    name: str
-    structures: int
-    atoms: int | None
-    purpose: str
+_MOST_BARS = 16
+_ORIGIN = {
+    "description": "Description",
+    "level_of_theory": "Level of theory",
+    "licence": "Licence",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,9 @@ class DatasetView:
     """One dataset."""
 
     name: str
-    splits: Sequence[SplitView]
+    origin: Sequence[Fact]
+    splits: Table | None
+    shards: Table | None
     facts: Sequence[Fact]
     checked: bool
     findings: Sequence[FindingView]
@@ -59,8 +57,10 @@ def dataset_view(dataset: DatasetResults, writer: FigureWriter) -> DatasetView:
     """Draw a dataset's figures and put together what is said about it."""
     return DatasetView(
         name=dataset.name,
+        origin=origin_facts(dataset.inputs.origin),
         splits=_splits(dataset),
-        facts=[*_quality_facts(dataset.quality), *_info_facts(dataset)],
+        shards=_shards(dataset),
+        facts=[*quality_facts(dataset.quality), *_info_facts(dataset)],
         checked=bool(dataset.quality),
         findings=[
             _finding(finding)
@@ -72,21 +72,79 @@ def dataset_view(dataset: DatasetResults, writer: FigureWriter) -> DatasetView:
     )
 
 
+def origin_facts(origin: Mapping[str, str]) -> list[Fact]:
+    """What the study says of where the data come from."""
+    return [Fact(label, origin[key]) for key, label in _ORIGIN.items() if origin.get(key)]
+
+
 def element_names(info: Mapping[str, Any]) -> list[str]:
     """The symbols of a dataset's elements."""
     return [chemical_symbols[int(z)] for z in info.get("atomic_energies_map", {})]
 
 
-def _splits(dataset: DatasetResults) -> list[SplitView]:
+def _splits(dataset: DatasetResults) -> Table | None:
     sizes = dataset.split.get("sizes", {})
-    return [
-        SplitView(name, sizes[name], dataset.manifests.get(name, {}).get("n_nodes"), purpose)
+    rows = [
+        Row(
+            [
+                word(name),
+                number(sizes[name], thousands(sizes[name])),
+                _count(dataset.manifests.get(name, {}).get("n_nodes")),
+                word(purpose),
+            ]
+        )
         for name, purpose in _PURPOSES.items()
         if sizes.get(name)
     ]
+    columns = [Column("Split", numeric=False), Column("Structures"), Column("Atoms")]
+    columns.append(Column("Used for", numeric=False))
+    return Table("Structures by split", columns, rows) if rows else None
 
 
-def _quality_facts(quality: Mapping[str, Any]) -> Iterator[Fact]:
+def _count(value: int | None) -> Cell:
+    return number(value, thousands(value))
+
+
+def _shards(dataset: DatasetResults) -> Table | None:
+    """How the graphs of each split lie on disk, and how much padding equal sizes would take."""
+    rows = [
+        Row(
+            [
+                word(name),
+                number(len(manifest["shards"]), thousands(len(manifest["shards"]))),
+                number(sum(shard["bytes"] for shard in manifest["shards"]) / 1e6),
+                _count(manifest["n_edges"]),
+                _count(manifest["max_nodes"]),
+                _count(manifest["max_edges"]),
+                number(100.0 * _padding(manifest)),
+            ]
+        )
+        for name, manifest in dataset.manifests.items()
+        if manifest["n_structures"]
+    ]
+    columns = [
+        Column("Split", numeric=False),
+        Column("Shards"),
+        Column("Size", "MB"),
+        Column("Edges"),
+        Column("Most atoms", "of one"),
+        Column("Most edges", "of one"),
+        Column("Padding", "% of edges"),
+    ]
+    caption = (
+        "Graphs on disk. Padding: the share of edges that would be empty if every structure took "
+        "the room of the largest; batches pack structures and need less."
+    )
+    return Table(caption, columns, rows) if rows else None
+
+
+def _padding(manifest: Mapping[str, Any]) -> float:
+    room = manifest["n_structures"] * manifest["max_edges"]
+    return 1.0 - manifest["n_edges"] / room if room else 0.0
+
+
+def quality_facts(quality: Mapping[str, Any]) -> Iterator[Fact]:
+    """What the check counted."""
     summary = quality.get("summary")
     if not summary:
         return
@@ -144,7 +202,7 @@ def _info_facts(dataset: DatasetResults) -> Iterator[Fact]:
     yield Fact("Atomic energies", ", ".join(energies))
     cutoff = info["cutoff_distance_angstrom"]
     yield Fact("Cutoff", f"{cutoff:g} Å")
-    height = dataset.quality.get("summary", {}).get("smallest_cell_height_angstrom")
+    height = dataset.summary.get("smallest_cell_height_angstrom")
     if height is not None:
         small = ", below the cutoff: atoms see their own images" if height < cutoff else ""
         yield Fact("Smallest height of a cell", f"{fixed(height, 2)} Å{small}")
@@ -173,23 +231,64 @@ def _places(finding: Mapping[str, Any]) -> str:
 
 
 def _figures(dataset: DatasetResults, writer: FigureWriter) -> Iterator[FigureFile]:
-    labels = {name: labels for name in SPLITS if (labels := read_labels(dataset, name))}
-    for quantity, xlabel, caption in (
-        (
+    labels = {s: found for s in SPLITS if (found := read_labels(dataset, s)) is not None}
+    if not labels:
+        return
+    yield from _distributions(labels, writer)
+    counts = {split: label.n_atoms for split, label in labels.items()}
+    if len({int(n) for group in counts.values() for n in (group.min(), group.max())}) > 1:
+        yield writer.write(
+            "sizes",
+            figures.sizes(counts),
+            alt="Number of structures by their number of atoms, for each split.",
+            caption="Structures by their number of atoms.",
+        )
+    yield from _composition_figures(dataset, labels, writer)
+
+
+def _distributions(labels: Mapping[str, SplitLabels], writer: FigureWriter) -> Iterator[FigureFile]:
+    energies = {split: label.energy for split, label in labels.items() if label.energy.size}
+    if energies:
+        yield writer.write(
             "energy",
-            "interaction energy (eV/atom)",
-            "Energy of each structure without its free atoms', by split.",
-        ),
-        ("force", "force on an atom (eV/Å)", "Size of the reference force on each atom, by split."),
-    ):
-        values = {name: label[quantity] for name, label in labels.items() if quantity in label}
-        if values:
-            yield writer.write(
-                f"{dataset.name}-{quantity}",
-                figures.distribution(values, xlabel),
-                alt=f"Distribution of the {xlabel.split(' (')[0]} by split.",
-                caption=caption,
-            )
+            figures.distribution(energies, "interaction energy (eV/atom)"),
+            alt="Distribution of the interaction energy by split.",
+            caption="Energy of each structure without its free atoms', by split.",
+        )
+    forces = {split: label.force for split, label in labels.items() if label.force.size}
+    if forces:
+        yield writer.write(
+            "force",
+            figures.distribution(forces, "force on an atom (eV/Å)"),
+            alt="Distribution of the force on an atom by split.",
+            caption="Size of the reference force on each atom, by split.",
+        )
+
+
+def _composition_figures(
+    dataset: DatasetResults, labels: Mapping[str, SplitLabels], writer: FigureWriter
+) -> Iterator[FigureFile]:
+    atoms = {
+        chemical_symbols[z]: sum(label.elements.get(z, 0) for label in labels.values())
+        for z in sorted({z for label in labels.values() for z in label.elements})
+    }
+    if len(atoms) > 1:
+        yield writer.write(
+            "elements",
+            figures.bars(atoms, "atoms"),
+            alt=f"Number of atoms of each element: {', '.join(atoms)}.",
+            caption="Atoms of each element, all splits.",
+        )
+    compositions = dataset.summary.get("compositions", {"number": 0, "frequent": {}})
+    if compositions["number"] > 1:
+        shown = dict(list(compositions["frequent"].items())[:_MOST_BARS])
+        yield writer.write(
+            "compositions",
+            figures.bars(shown, "structures"),
+            alt=f"Number of structures of the {len(shown)} most frequent compositions.",
+            caption=f"Structures by composition: the {len(shown)} most frequent of "
+            f"{thousands(compositions['number'])}.",
+        )
 
 
 def _appendices(dataset: DatasetResults) -> Iterator[Appendix]:

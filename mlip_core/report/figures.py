@@ -1,130 +1,77 @@
-"""The report's figures: one panel each, so that a narrow window can put them under one another.
+"""The report's plots: one panel each, so that a narrow window can put them under one another."""
 
-Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which colour-blind readers
-can tell apart; lines differ in dash as well. The same numbers give the same bytes.
-"""
-
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import ParamSpec
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from mlip_core.utils.files import atomic_path
+from mlip_core.report.figure_files import BLUE, FAINT, INK, SERIES, VERMILION, style
 
-BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#E69F00",
-    "#CC79A7",
-    "#56B4E9",
-)
-_INK, _FAINT = "#333333", "#8a8a8a"
-_SERIES = [(BLUE, "-"), (VERMILION, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, "-"), (SKY, "--")]
 _MANY_POINTS = 1000
-_STYLE: Any = {
-    "svg.hashsalt": "mlip_core",
-    "font.size": 9.5,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.7,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    "figure.constrained_layout.use": True,
-}
+_P = ParamSpec("_P")
 
 
-@dataclass(frozen=True)
-class FigureFile:
-    """A figure on the page.
+def _styled(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
+    @wraps(draw)
+    def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Figure:
+        with style():
+            return draw(*args, **kwargs)
 
-    Attributes:
-        svg: path of the drawing, relative to the page.
-        png: path of the same as a bitmap.
-        alt: what it shows, for who does not see it.
-        caption: what to read from it.
-        width: of the drawing, in CSS pixels.
-        height: the same.
-    """
-
-    svg: str
-    png: str
-    alt: str
-    caption: str
-    width: int
-    height: int
+    return drawn
 
 
-class FigureWriter:
-    """Writes figures as SVG and PNG into ``<directory>/figures``."""
-
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self._directory = Path(directory)
-        self._written: set[Path] = set()
-
-    def write(self, name: str, figure: Figure, alt: str, caption: str) -> FigureFile:
-        """Write one figure under ``name``."""
-        paths = {suffix: f"figures/{name}.{suffix}" for suffix in ("svg", "png")}
-        with rc_context(_STYLE):
-            # Lay out once for both files.
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
-            for suffix, path in paths.items():
-                with atomic_path(self._directory / path) as temporary:
-                    figure.savefig(temporary, format=suffix, dpi=200, metadata=_METADATA[suffix])
-                self._written.add(self._directory / path)
-        width, height = (round(96 * inches) for inches in figure.get_size_inches())
-        return FigureFile(paths["svg"], paths["png"], alt, caption, width, height)
-
-    def remove_others(self) -> None:
-        """Remove figures of an earlier report that this one does not have."""
-        for suffix in ("svg", "png"):
-            for path in set((self._directory / "figures").glob(f"*.{suffix}")) - self._written:
-                path.unlink()
-
-
-# Matplotlib writes the date and its version by default.
-_METADATA = {"svg": {"Date": None, "Creator": "mlip_core"}, "png": {"Software": "mlip_core"}}
-
-
-@rc_context(_STYLE)
+@_styled
 def learning_curve(curves: Mapping[str, pd.Series], ylabel: str) -> Figure:
     """Values by epoch (the index) on a logarithmic axis, one line per curve."""
     figure, axes = _axes(width=4.0, height=3.1)
     for index, (label, values) in enumerate(curves.items()):
         # Validation looks the same where there is no training curve beside it.
-        color, dash = _SERIES[1] if label == "validation" else _SERIES[index % len(_SERIES)]
+        color, dash = SERIES[1] if label == "validation" else SERIES[index % len(SERIES)]
         axes.plot(values.index, values.to_numpy(), dash, color=color, label=label)
-    if all((values > 0).all() for values in curves.values()):
-        axes.set_yscale("log")
-        _plain_log_labels(axes)
-    axes.set(xlabel="epoch", ylabel=ylabel)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _epochs_and_log_values(axes, curves, ylabel)
     axes.legend()
     return figure
 
 
-@rc_context(_STYLE)
+@_styled
+def many_learning_curves(
+    curves: Mapping[str, pd.Series], ylabel: str, highlighted: Sequence[str]
+) -> Figure:
+    """As :func:`learning_curve`, some of the curves highlighted before the grey rest."""
+    figure, axes = _axes(width=5.4, height=3.6)
+    first = True
+    for label, values in curves.items():
+        if label not in highlighted:
+            name = "other runs" if first else None
+            axes.plot(values.index, values.to_numpy(), color="#c4c4c4", linewidth=0.8, label=name)
+            first = False
+    shown = [label for label in highlighted if label in curves]
+    for label, (color, dash) in zip(shown, _cycle(len(shown)), strict=True):
+        values = curves[label]
+        axes.plot(values.index, values.to_numpy(), dash, color=color, label=_short(label))
+    _epochs_and_log_values(axes, curves, ylabel)
+    axes.legend(fontsize=8.5)
+    return figure
+
+
+def _epochs_and_log_values(axes: Axes, curves: Mapping[str, pd.Series], ylabel: str) -> None:
+    axes.set(xlabel="epoch", ylabel=ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if all((values > 0).all() for values in curves.values()):
+        _logarithmic(axes, "y")
+
+
+@_styled
 def parity(reference: np.ndarray, predicted: np.ndarray, quantity: str, note: str) -> Figure:
     """Predicted against reference values with the diagonal; density where points are many."""
     figure, axes = _axes(width=4.4, height=4.2)
     low, high = _padded_range(np.concatenate([reference.ravel(), predicted.ravel()]))
-    axes.plot([low, high], [low, high], color=_FAINT, linewidth=1.0, zorder=3)
+    axes.plot([low, high], [low, high], color=FAINT, linewidth=1.0, zorder=3)
     if reference.size > _MANY_POINTS:
         _density(axes, reference.ravel(), predicted.ravel(), (low, high))
     else:
@@ -138,11 +85,11 @@ def parity(reference: np.ndarray, predicted: np.ndarray, quantity: str, note: st
     )
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=6))
-    axes.set_title(note, loc="left", fontsize=9, color=_INK)
+    axes.set_title(note, loc="left", fontsize=9, color=INK)
     return figure
 
 
-@rc_context(_STYLE)
+@_styled
 def error_histogram(errors: np.ndarray, quantity: str) -> Figure:
     """Distribution of ``predicted - reference``; counts on a logarithmic axis if there are many."""
     figure, axes = _axes(width=4.4, height=4.2)
@@ -150,8 +97,7 @@ def error_histogram(errors: np.ndarray, quantity: str) -> Figure:
     n_bins = int(np.clip(np.sqrt(errors.size), 11, 81)) | 1  # odd: one bin is centred on zero
     axes.hist(errors.ravel(), bins=np.linspace(-limit, limit, n_bins + 1).tolist(), color=BLUE)
     if errors.size > _MANY_POINTS:
-        axes.set_yscale("log")
-        _plain_log_labels(axes)
+        _logarithmic(axes, "y")
     rmse = float(np.sqrt(np.mean(errors**2)))
     for sign in (-1.0, 1.0):
         label = "± RMSE" if sign > 0 else None
@@ -161,35 +107,100 @@ def error_histogram(errors: np.ndarray, quantity: str) -> Figure:
     return figure
 
 
-@rc_context(_STYLE)
-def energy_trace(time_ps: np.ndarray, energy_mev: np.ndarray, limit_mev: float) -> Figure:
-    """Total energy against time with its least-squares line and the limit of the drift."""
-    figure, axes = _axes()
-    axes.axhspan(-limit_mev, limit_mev, color="#f0f0f0", zorder=0, label=f"± {limit_mev:g} limit")
-    axes.plot(time_ps, energy_mev, color=BLUE, linewidth=0.9, label="total energy")
-    if len(time_ps) > 1:
-        line = np.polyval(np.polyfit(time_ps, energy_mev, 1), time_ps)
-        axes.plot(time_ps, line, "--", color=VERMILION, label="linear fit")
-    axes.set(xlabel="time (ps)", ylabel="E(t) − E(0)  (meV/atom)", xlim=(time_ps[0], time_ps[-1]))
-    axes.legend(loc="upper right", ncols=3, fontsize=8)
-    _headroom(axes)
+@_styled
+def errors_by_group(
+    groups: Sequence[str],
+    values: Sequence[float],
+    intervals: Sequence[tuple[float, float] | None],
+    xlabel: str,
+) -> Figure:
+    """One point per group from top to bottom, with its confidence interval if it has one."""
+    figure, axes = _axes(width=4.6, height=0.9 + 0.28 * max(len(groups), 2))
+    rows = np.arange(len(groups))
+    for row, interval in zip(rows, intervals, strict=True):
+        if interval is not None:
+            axes.plot(interval, [row, row], color=BLUE, linewidth=1.4, solid_capstyle="butt")
+    axes.scatter(values, rows, color=BLUE, s=22, zorder=3)
+    axes.set_yticks(rows, [_short(group) for group in groups])
+    axes.set(xlabel=xlabel, ylim=(len(groups) - 0.5, -0.5))
+    axes.set_xlim(left=0.0)
+    axes.grid(visible=False, axis="y")
     return figure
 
 
-@rc_context(_STYLE)
-def temperature_trace(time_ps: np.ndarray, temperature: np.ndarray, target: float) -> Figure:
-    """Temperature against time with the configured one."""
-    figure, axes = _axes()
-    axes.plot(time_ps, temperature, color=BLUE, linewidth=0.9, label="temperature")
-    axes.axhline(target, color=VERMILION, linestyle="--", linewidth=1.2, label=f"{target:g} K")
-    axes.set(xlabel="time (ps)", ylabel="temperature (K)", xlim=(time_ps[0], time_ps[-1]))
-    axes.set_ylim(bottom=0.0)
-    axes.legend(loc="upper right", ncols=2, fontsize=8)
-    _headroom(axes)
+@_styled
+def traces(series: Mapping[str, tuple[np.ndarray, np.ndarray]], xlabel: str, ylabel: str) -> Figure:
+    """Lines of ``y`` over ``x`` by name, points marked where they are few."""
+    figure, axes = _axes(width=4.8, height=3.4)
+    for (name, (x, y)), (color, dash) in zip(series.items(), _cycle(len(series)), strict=True):
+        marker = "o" if x.size <= 24 else None
+        width = 0.9 if x.size > 400 else 1.5
+        axes.plot(x, y, dash, color=color, linewidth=width, marker=marker, ms=3.5, label=name)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if len(series) > 1:
+        axes.legend(fontsize=8, ncols=1 if len(series) <= 6 else 2)
     return figure
 
 
-@rc_context(_STYLE)
+@_styled
+def scaling(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) -> Figure:
+    """``y`` over ``x`` on logarithmic axes, and the line through the last point of slope 1."""
+    figure, axes = _axes(width=4.8, height=3.4)
+    axes.plot(x, x * (y[-1] / x[-1]), color=FAINT, linewidth=1.0)
+    axes.plot(x, y, color=BLUE, marker="o", ms=4)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    _logarithmic(axes, "x")
+    _logarithmic(axes, "y")
+    return figure
+
+
+@_styled
+def front(
+    x: np.ndarray,
+    y: np.ndarray,
+    optimal: np.ndarray,
+    hollow: np.ndarray,
+    square: np.ndarray,
+    names: Mapping[int, str],
+    labels: tuple[str, str],
+) -> Figure:
+    """Points, smaller is better in both; the optimal ones joined by a line.
+
+    Args:
+        x: ``[n]``.
+        y: ``[n]``.
+        optimal: mask of the points that the line joins.
+        hollow: mask of the points drawn hollow.
+        square: mask of the points drawn as squares.
+        names: of some points, by their index.
+        labels: of the axes.
+    """
+    figure, axes = _axes(width=6.2, height=3.9)
+    order = np.flatnonzero(optimal)[np.argsort(x[optimal], kind="stable")]
+    axes.plot(x[order], y[order], color=FAINT, linewidth=1.0, drawstyle="steps-post", zorder=1)
+    for is_square in (False, True):
+        for is_hollow in (False, True):
+            chosen = (square == is_square) & (hollow == is_hollow)
+            colors = [VERMILION if best else BLUE for best in optimal[chosen]]
+            axes.scatter(
+                x[chosen],
+                y[chosen],
+                marker="s" if is_square else "o",
+                s=30,
+                facecolors="none" if is_hollow else colors,
+                edgecolors=colors,
+            )
+    for index, name in names.items():
+        place = (x[index], y[index])
+        axes.annotate(_short(name), place, (5, 4), textcoords="offset points", fontsize=8)
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.margins(x=0.12, y=0.12)
+    for which in ("x", "y"):
+        _logarithmic(axes, which)
+    return figure
+
+
+@_styled
 def distribution(values: Mapping[str, np.ndarray], xlabel: str) -> Figure:
     """Densities of one quantity, one outline per group; each has area 1."""
     figure, axes = _axes()
@@ -215,13 +226,49 @@ def distribution(values: Mapping[str, np.ndarray], xlabel: str) -> Figure:
     return figure
 
 
+@_styled
+def bars(values: Mapping[str, float], xlabel: str) -> Figure:
+    """One horizontal bar per name."""
+    figure, axes = _axes(width=4.8, height=0.9 + 0.26 * max(len(values), 3))
+    axes.barh(range(len(values)), list(values.values()), color=BLUE, height=0.7)
+    axes.set_yticks(range(len(values)), [_short(name) for name in values])
+    axes.set(xlabel=xlabel, ylim=(len(values) - 0.5, -0.5))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.grid(visible=False, axis="y")
+    return figure
+
+
+@_styled
+def sizes(counts: Mapping[str, np.ndarray]) -> Figure:
+    """Structures by their number of atoms, one outline per group."""
+    figure, axes = _axes()
+    pooled = np.concatenate(list(counts.values()))
+    width = max(1, -(-int(pooled.max() - pooled.min() + 1) // 40))
+    bins = np.arange(pooled.min() - 0.5, pooled.max() + width + 0.5, width)
+    for (label, group), (color, dash) in zip(counts.items(), _cycle(len(counts)), strict=True):
+        heights, edges = np.histogram(group, bins)
+        axes.stairs(heights, edges, color=color, linestyle=dash, linewidth=1.6, label=label)
+    axes.set(xlabel="atoms in a structure", ylabel="structures")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return figure
+
+
 def _axes(width: float = 4.8, height: float = 3.4) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height))
     return figure, figure.subplots()
 
 
 def _cycle(count: int) -> Sequence[tuple[str, str]]:
-    return [_SERIES[i % len(_SERIES)] for i in range(count)]
+    return [SERIES[i % len(SERIES)] for i in range(count)]
+
+
+def _short(name: str, length: int = 36) -> str:
+    """A name that leaves room for the plot; its middle says least."""
+    if len(name) <= length:
+        return name
+    return f"{name[: length // 2]}…{name[-(length // 2 - 1) :]}"
 
 
 def _padded_range(values: np.ndarray) -> tuple[float, float]:
@@ -246,21 +293,18 @@ def _density(axes: Axes, x: np.ndarray, y: np.ndarray, limits: tuple[float, floa
     colorbar = axes.figure.colorbar(drawn, cax=inset, orientation="horizontal", format="%g")
     colorbar.set_label("points per cell", fontsize=8.5)
     inset.tick_params(labelsize=8.5)
+    inset.xaxis.set_minor_formatter(NullFormatter())
     colorbar.outline.set_visible(False)
 
 
-def _headroom(axes: Axes) -> None:
-    """Room above the curve for the legend."""
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.18 * (high - low))
-
-
-def _plain_log_labels(axes: Axes) -> None:
+def _logarithmic(axes: Axes, which: str) -> None:
     """0.01, 0.1, 1 instead of powers; with minor labels where less than two decades are shown."""
-    low, high = axes.get_ylim()
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    low, high = axis.get_view_interval()
     minor = np.log10(high / low) < 2.2
     formatter = FuncFormatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_major_formatter(formatter)
-    axes.yaxis.set_minor_formatter(formatter if minor else NullFormatter())
+    axis.set_major_formatter(formatter)
+    axis.set_minor_formatter(formatter if minor else NullFormatter())
     if minor:
-        axes.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        axis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -14,87 +16,129 @@ class DatasetInputs:
     Attributes:
         name: its name in the study.
         directory: has ``dataset_info.json``, ``quality.json``, ``splits/split.json``, ``shards/``.
+        origin: what the study says of where the data come from: ``description``, ``licence``,
+            ``level_of_theory``.
     """
 
     name: str
     directory: Path
+    origin: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class RunInputs:
-    """One run's files.
+class EntryInputs:
+    """The files of what is evaluated: a run of the study, or a model from elsewhere.
 
     Attributes:
         name: its name in the study.
-        dataset: name of the dataset it was trained on.
-        directory: has ``config.yaml``, ``metrics.csv``, ``timing.csv``, ``provenance.json``.
-        evaluations: for each test set the directory with ``metrics.json``, ``predictions.extxyz``.
-        nve: the directory with ``nve.json`` and ``nve.csv``.
-        model: the exported model.
+        testsets: for each test set the directory with ``metrics.json`` and the predictions.
+        checks: for each physics check its ``<check>.json``; ``<check>.csv`` lies beside it.
+        cost: what it costs, if that was measured.
+        dataset: name of the dataset it was trained on, if it was trained here.
+        run: the directory with ``config.yaml``, ``metrics.csv``, ``timing.csv`` and
+            ``provenance.json``, if it was trained here.
+        model: the exported model, if it was trained here.
     """
 
     name: str
-    dataset: str
-    directory: Path
-    evaluations: Mapping[str, Path]
-    nve: Path
-    model: Path
+    testsets: Mapping[str, Path]
+    checks: Mapping[str, Path] = field(default_factory=dict)
+    cost: Path | None = None
+    dataset: str | None = None
+    run: Path | None = None
+    model: Path | None = None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What every entry of a study was evaluated by.
+
+    Attributes:
+        testsets: names of the test sets.
+        checks: names of the physics checks.
+        cost: whether its cost was measured.
+    """
+
+    testsets: Sequence[str]
+    checks: Sequence[str] = ()
+    cost: bool = False
 
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """What a report is made of; a file that is not there is left out of the page.
+    """What a report is made of; a file that is not there is left out of the pages.
 
     Attributes:
-        title: title of the page.
+        title: title of the study.
         datasets: the datasets of the study.
-        runs: the runs of the study.
-        best_run: the run whose model is ``best_model``.
+        entries: the runs of the study, then the models from elsewhere.
+        best: path of ``best.json``.
         best_model: path of the best model.
+        benchmarks: the directory of the times that Snakemake measured.
     """
 
     title: str
     datasets: Sequence[DatasetInputs]
-    runs: Sequence[RunInputs]
-    best_run: str
+    entries: Sequence[EntryInputs]
+    best: Path
     best_model: Path
+    benchmarks: Path
 
     @classmethod
     def from_results(
         cls,
-        results: str | os.PathLike[str],
+        results: PathLike,
         runs: Mapping[str, str],
-        best_run: str,
+        evaluated: Evaluated,
+        baselines: Sequence[str] = (),
+        origins: Mapping[str, Mapping[str, str]] | None = None,
         title: str = "Study",
-        testsets: Sequence[str] = ("test",),
     ) -> Self:
         """The files of a study where its workflow puts them.
 
         Args:
             results: the study's directory of results.
-            runs: the dataset of each run, in the order of the page.
-            best_run: the run that was chosen.
-            title: title of the page.
-            testsets: names of the test sets.
+            runs: the dataset of each run, in the order of the pages.
+            evaluated: what was evaluated.
+            baselines: names of the models from elsewhere.
+            origins: see :attr:`DatasetInputs.origin`, by dataset.
+            title: title of the study.
         """
         root = Path(results)
         return cls(
             title=title,
             datasets=[
-                DatasetInputs(name, root / "datasets" / name)
+                dataset_inputs(root, name, (origins or {}).get(name))
                 for name in dict.fromkeys(runs.values())
             ],
-            runs=[
-                RunInputs(
-                    name=name,
-                    dataset=dataset,
-                    directory=root / "runs" / name,
-                    evaluations={t: root / "evaluation" / name / t for t in testsets},
-                    nve=root / "evaluation" / name,
-                    model=root / "models" / f"{name}.zip",
-                )
-                for name, dataset in runs.items()
+            entries=[
+                entry_inputs(root, name, runs.get(name), evaluated) for name in (*runs, *baselines)
             ],
-            best_run=best_run,
+            best=root / "models" / "best.json",
             best_model=root / "models" / "best.zip",
+            benchmarks=root / "benchmarks",
         )
+
+
+def dataset_inputs(
+    results: PathLike, name: str, origin: Mapping[str, str] | None = None
+) -> DatasetInputs:
+    """The files of one dataset where the workflow puts them."""
+    return DatasetInputs(name, Path(results, "datasets", name), origin or {})
+
+
+def entry_inputs(
+    results: PathLike, name: str, dataset: str | None, evaluated: Evaluated
+) -> EntryInputs:
+    """The files of one entry where the workflow puts them; ``dataset`` is that of a run."""
+    root = Path(results)
+    directory = root / "evaluation" / name
+    return EntryInputs(
+        name=name,
+        testsets={testset: directory / testset for testset in evaluated.testsets},
+        checks={check: directory / "physics" / f"{check}.json" for check in evaluated.checks},
+        cost=directory / "cost.json" if evaluated.cost else None,
+        dataset=dataset,
+        run=None if dataset is None else root / "runs" / name,
+        model=None if dataset is None else root / "models" / f"{name}.zip",
+    )

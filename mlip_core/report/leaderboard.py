@@ -1,111 +1,161 @@
-"""All runs' errors side by side."""
+"""All entries side by side."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
-from mlip_core.report.formats import MISSING, is_missing, significant, thousands
-from mlip_core.report.results import RunResults
+from mlip_core.report.elements import Cell, Column, Row, Table, number, word
+from mlip_core.report.formats import is_missing, significant, thousands
+from mlip_core.report.results import Choice, EntryResults
 
 _MILLI = 1000.0
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column: its name in the CSV file, its heading and its unit on the page."""
+class _Shown:
+    """A column of the CSV file as it is shown."""
 
     name: str
     label: str
     unit: str = ""
-    numeric: bool = True
+    text: Callable[[float], str] = significant
 
 
-_NVE_COLUMN = "nve_drift_mev_per_atom"
+def _rounded(value: float) -> str:
+    return thousands(round(value))
 
-COLUMNS = (
-    Column("run", "Run", numeric=False),
-    Column("dataset", "Dataset", numeric=False),
-    Column("test_set", "Test set", numeric=False),
-    Column("force_rmse_mev_per_angstrom", "Force RMSE", "meV/Å"),
-    Column("force_mae_mev_per_angstrom", "Force MAE", "meV/Å"),
-    Column("force_relative_rmse_percent", "Force RMSE", "% of spread"),
-    Column("energy_rmse_mev_per_atom", "Energy RMSE", "meV/atom"),
-    Column("energy_mae_mev_per_atom", "Energy MAE", "meV/atom"),
-    Column("stress_rmse_mev_per_cubic_angstrom", "Stress RMSE", "meV/Å³"),
-    Column(_NVE_COLUMN, "NVE drift", "meV/atom"),
-    Column("n_parameters", "Parameters"),
-    Column("epochs", "Epochs"),
-    Column("training_seconds", "Training", "s"),
+
+_NUMBERS = (
+    _Shown("force_rmse_mev_per_angstrom", "Force RMSE", "meV/Å"),
+    _Shown("force_mae_mev_per_angstrom", "Force MAE", "meV/Å"),
+    _Shown("force_relative_rmse_percent", "Force RMSE", "% of spread"),
+    _Shown("energy_rmse_mev_per_atom", "Energy RMSE", "meV/atom"),
+    _Shown("energy_mae_mev_per_atom", "Energy MAE", "meV/atom"),
+    _Shown("stress_rmse_mev_per_cubic_angstrom", "Stress RMSE", "meV/Å³"),
 )
-_UNSHOWN = ("nve_passed", "best")
+_COSTS = (
+    _Shown("microseconds_per_atom", "Time per atom", "µs"),
+    _Shown("steps_per_second", "MD steps", "per second"),
+    _Shown("n_parameters", "Parameters", text=_rounded),
+    _Shown("epochs", "Epochs", text=_rounded),
+    _Shown("training_seconds", "Training", "s", text=_rounded),
+)
+_COLUMNS = (
+    "entry",
+    "dataset",
+    "test_set",
+    *(column.name for column in _NUMBERS),
+    "checks_passed",
+    "checks_failed",
+    "failed_checks",
+    *(column.name for column in _COSTS),
+    "trained_here",
+    "best",
+)
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the page's table: what sorting compares and what is read."""
+def leaderboard_table(entries: Sequence[EntryResults], choice: Choice) -> pd.DataFrame:
+    """One row per entry and test set: the chosen run first, then by force error.
 
-    value: str
-    text: str
-    numeric: bool
-    passed: bool | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the page's table."""
-
-    cells: Sequence[Cell]
-    best: bool
-
-
-@dataclass(frozen=True)
-class Leaderboard:
-    """The page's table."""
-
-    columns: Sequence[Column]
-    rows: Sequence[Row]
-
-
-def leaderboard_table(runs: Sequence[RunResults]) -> pd.DataFrame:
-    """One row per run and test set, the chosen run first, then by force error.
-
-    Columns are those of ``COLUMNS``, then ``nve_passed`` and ``best``. What is not known is missing
-    (NaN).
+    What is not known is missing (NaN). ``microseconds_per_atom`` and ``steps_per_second`` are those
+    of the largest structure that was timed.
     """
-    rows = [row for run in runs for row in _rows(run)]
-    table = pd.DataFrame(rows, columns=[*(column.name for column in COLUMNS), *_UNSHOWN])
+    rows = [row for entry in entries for row in _rows(entry, choice)]
+    table = pd.DataFrame(rows, columns=list(_COLUMNS))
     return table.sort_values(
-        ["best", "force_rmse_mev_per_angstrom", "run"],
-        ascending=[False, True, True],
+        ["best", "force_rmse_mev_per_angstrom", "energy_rmse_mev_per_atom", "entry"],
+        ascending=[False, True, True, True],
         ignore_index=True,
     )
 
 
-def leaderboard_view(table: pd.DataFrame) -> Leaderboard:
+def leaderboard_view(table: pd.DataFrame) -> Table:
     """The table as it is shown: columns that say nothing are left out."""
-    columns = [column for column in COLUMNS if _says_something(column.name, table)]
+    numbers = [column for column in _NUMBERS if table[column.name].notna().any()]
+    costs = [column for column in _COSTS if table[column.name].notna().any()]
+    names = [name for name in ("dataset", "test_set") if len(set(table[name].dropna())) > 1]
+    checked = bool((table["checks_passed"] + table["checks_failed"]).gt(0).any())
+    columns = [
+        Column("Model", numeric=False),
+        *(Column(name.replace("_", " ").capitalize(), numeric=False) for name in names),
+        *(Column(column.label, column.unit) for column in numbers),
+        *([Column("Physics checks", numeric=False)] if checked else []),
+        *(Column(column.label, column.unit) for column in costs),
+    ]
     rows = [
-        Row(cells=[_cell(column, record) for column in columns], best=record["best"])
+        Row(
+            cells=[
+                _name(record),
+                *(word(_or_empty(record[name])) for name in names),
+                *(_number(column, record) for column in numbers),
+                *([_checks(record)] if checked else []),
+                *(_number(column, record) for column in costs),
+            ],
+            badge="best" if record["best"] else "",
+            kind=str(record["test_set"]) if "test_set" in names else "",
+        )
         for record in table.to_dict("records")
     ]
-    return Leaderboard(columns, rows)
+    caption = "Errors on each test set; smaller is better. Click a heading to sort."
+    return Table(caption, columns, rows, sortable=True)
 
 
-def _rows(run: RunResults) -> list[dict[str, Any]]:
+def entry_href(name: str) -> str:
+    """Where an entry's page lies, relative to the report's folder."""
+    return f"entries/{quote(name)}.html"
+
+
+def _name(record: Mapping[Any, Any]) -> Cell:
+    more = "" if record["trained_here"] else "not trained here"
+    return word(record["entry"], entry_href(record["entry"]), more)
+
+
+def _number(column: _Shown, record: Mapping[Any, Any]) -> Cell:
+    value = record[column.name]
+    return number(value, None if is_missing(value) else column.text(value))
+
+
+def _checks(record: Mapping[Any, Any]) -> Cell:
+    """How many of the checks it passed, and the names of those that it did not."""
+    passed, failed = record["checks_passed"], record["checks_failed"]
+    total = passed + failed
+    if not total:
+        return Cell("–")
+    return Cell(
+        f"{passed} of {total}",
+        repr(passed / total),
+        more=_or_empty(record["failed_checks"]),
+        passed=not failed,
+    )
+
+
+def _or_empty(value: Any) -> str:
+    return "" if is_missing(value) else str(value)
+
+
+def _rows(entry: EntryResults, choice: Choice) -> list[dict[str, Any]]:
     shared = {
-        "run": run.name,
-        "dataset": run.inputs.dataset,
-        "best": run.is_best,
-        **_nve(run),
-        **_cost(run),
+        "entry": entry.name,
+        "dataset": entry.inputs.dataset,
+        "checks_passed": sum(check.passed is True for check in entry.checks),
+        "checks_failed": len(entry.failed_checks),
+        "failed_checks": ", ".join(entry.failed_checks),
+        "n_parameters": entry.n_parameters,
+        "epochs": entry.last_epoch,
+        "training_seconds": entry.training_seconds,
+        "trained_here": entry.is_run,
+        "best": entry.name == choice.run,
+        **_cost(entry),
     }
-    tests = [{"test_set": t, **_errors(e.metrics)} for t, e in run.evaluations.items()]
+    tests = [{"test_set": name, **_errors(metrics)} for name, metrics in entry.metrics.items()]
     return [shared | test for test in tests or [{}]]
 
 
-def _errors(metrics: dict[str, Any]) -> dict[str, Any]:
+def _errors(metrics: Mapping[str, Any]) -> dict[str, Any]:
     forces = metrics["forces"] or {}
     energy = metrics["energy_per_atom"] or {}
     stress = metrics["stress"] or {}
@@ -116,64 +166,75 @@ def _errors(metrics: dict[str, Any]) -> dict[str, Any]:
         "energy_rmse_mev_per_atom": _milli(energy.get("rmse")),
         "energy_mae_mev_per_atom": _milli(energy.get("mae")),
         "stress_rmse_mev_per_cubic_angstrom": _milli(stress.get("rmse")),
-        "n_parameters": metrics.get("n_parameters"),
     }
 
 
-def _nve(run: RunResults) -> dict[str, Any]:
-    if run.nve is None:
+def _cost(entry: EntryResults) -> dict[str, float]:
+    rows = entry.cost.get("rows", [])
+    if not rows:
         return {}
-    summary = run.nve.summary
-    # What it drifted by until it blew up says nothing.
-    drift = None if summary["explosion"] is not None else summary["drift_mev_per_atom"]
-    return {_NVE_COLUMN: drift, "nve_passed": summary["passed"]}
-
-
-def _cost(run: RunResults) -> dict[str, Any]:
-    return {
-        "epochs": last_epoch(run),
-        "training_seconds": training_seconds(run),
-    }
-
-
-def last_epoch(run: RunResults) -> int | None:
-    """The number of epochs trained."""
-    return int(run.history["epoch"].max()) if "epoch" in run.history else None
-
-
-def training_seconds(run: RunResults) -> float | None:
-    """Time spent in all epochs, s."""
-    name = "runtime_in_seconds"
-    return float(run.timing[name].sum()) if name in run.timing else None
+    largest = max(rows, key=lambda row: row["n_atoms"])
+    return {name: largest[name] for name in ("microseconds_per_atom", "steps_per_second")}
 
 
 def _milli(value: float | None) -> float | None:
     return None if value is None else _MILLI * value
 
 
-def _says_something(name: str, table: pd.DataFrame) -> bool:
-    values = table[name].dropna()
-    if name in ("dataset", "test_set"):
-        return len(set(values)) > 1
-    if name == _NVE_COLUMN:
-        return bool(table["nve_passed"].notna().any())
-    return not values.empty
+@dataclass(frozen=True)
+class Replicas:
+    """Runs that differ in their seeds only."""
+
+    name: str
+    runs: Sequence[str]
 
 
-def _cell(column: Column, record: Mapping[Any, Any]) -> Cell:
-    value, passed = record[column.name], None
-    if column.name == _NVE_COLUMN and not is_missing(record["nve_passed"]):
-        passed = bool(record["nve_passed"])
-    if is_missing(value):
-        return Cell("", MISSING, column.numeric, passed)
-    if not column.numeric:
-        return Cell(str(value), str(value), numeric=False)
-    return Cell(repr(float(value)), _number(column, value), numeric=True, passed=passed)
+def find_replicas(entries: Sequence[EntryResults]) -> Iterator[Replicas]:
+    """Groups of two or more runs whose configs are equal but for the seeds."""
+    groups: dict[str, list[str]] = {}
+    for entry in entries:
+        if config := entry.provenance.get("config"):
+            groups.setdefault(_without_seeds(config), []).append(entry.name)
+    for runs in groups.values():
+        if len(runs) > 1:
+            yield Replicas(_common_name(runs), sorted(runs))
 
 
-def _number(column: Column, value: float) -> str:
-    if column.name in ("n_parameters", "epochs"):
-        return thousands(value)
-    if column.name == "training_seconds":
-        return thousands(round(value))
-    return significant(value)
+def _without_seeds(config: Mapping[str, Any]) -> str:
+    training = {k: v for k, v in config.get("training", {}).items() if k != "random_seed"}
+    rest = {k: v for k, v in config.items() if k != "seed"}
+    return repr(sorted({**rest, "training": training}.items()))
+
+
+def _common_name(runs: Sequence[str]) -> str:
+    """What the names have in common, without the words that lead to the seed."""
+    shared = runs[0]
+    while not all(run.startswith(shared) for run in runs):
+        shared = shared[:-1]
+    name = re.sub(r"seed_?\d*$", "", shared).rstrip("-_.")
+    return name or f"{runs[0]} and {len(runs) - 1} more"
+
+
+def replicas_table(table: pd.DataFrame, groups: Sequence[Replicas]) -> Table | None:
+    """Mean and standard deviation over the seeds, by group and test set."""
+    if not groups:
+        return None
+    errors = [column for column in _NUMBERS if table[column.name].notna().any()]
+    rows = []
+    for group in groups:
+        members = table[table["entry"].isin(group.runs)]
+        for test_set, part in members.groupby("test_set", sort=False):
+            cells = [word(group.name), word(test_set), number(len(part), str(len(part)))]
+            cells += [_spread(part[column.name]) for column in errors]
+            rows.append(Row(cells))
+    columns = [Column("Runs", numeric=False), Column("Test set", numeric=False), Column("Seeds")]
+    columns += [Column(column.label, column.unit) for column in errors]
+    caption = "Runs that differ in their seeds only: mean ± standard deviation of one run."
+    return Table(caption, columns, rows, sortable=True)
+
+
+def _spread(values: pd.Series) -> Cell:
+    if values.isna().any():
+        return Cell("–")
+    mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return number(mean, f"{significant(mean)} ± {significant(std, digits=2)}")

@@ -1,12 +1,19 @@
 """What can be wrong with a study although its config is well formed: seen before any job runs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
+from mlip_core.data.splits import SPLITS
+from mlip_core.models.model_zip import open_model_zip
 from mlip_core.reference import check_structure, resolve_calculator
 from mlip_core.reference.config import ReferenceConfig
+from mlip_core.study.active_learning import labelled_files, reference_file, split_file
 from mlip_core.study.config import StudyConfig
 from mlip_core.study.dataset_config import DatasetConfig
+from mlip_core.study.problems import nearest
+from mlip_core.study.remote_file import SourceFile, is_stored_elsewhere
+from mlip_core.study.run_config import RunConfig
 from mlip_core.utils.errors import UserError
 
 
@@ -16,19 +23,27 @@ def check_study(study: StudyConfig) -> None:
     Raises:
         UserError: with one line for each thing that is missing.
     """
+    made = _made_files(study)
     problems = [
         f"datasets.{name}.{problem}"
         for name, dataset in study.datasets.items()
-        for problem in _dataset_problems(dataset)
+        for problem in _dataset_problems(dataset, made)
     ]
+    problems += [
+        f"runs.{name}.{problem}"
+        for name, run in study.runs.items()
+        for problem in _start_problems(study, run)
+    ]
+    problems += _evaluation_problems(study, made)
+    problems += _active_learning_problems(study, made)
     if problems:
         raise UserError("\n".join(problems))
 
 
-def _dataset_problems(dataset: DatasetConfig) -> Iterator[str]:
-    for path in dataset.source.files or []:
-        if not Path(path).is_file():
-            yield f"source.files: {_missing(path)}"
+def _dataset_problems(dataset: DatasetConfig, made: Collection[str]) -> Iterator[str]:
+    """Problems of a dataset, some of whose files jobs of the study make."""
+    files = dataset.source.files or []
+    yield from (f"source.files: {line}" for line in _missing_files(files, made))
     reference = dataset.source.reference
     if reference is not None:
         yield from (f"source.reference.{problem}" for problem in _reference_problems(reference))
@@ -39,14 +54,84 @@ def _dataset_problems(dataset: DatasetConfig) -> Iterator[str]:
             )
 
 
+def _start_problems(study: StudyConfig, run: RunConfig) -> Iterator[str]:
+    """Graphs that the model to start from was not made for."""
+    if run.init_from is None:
+        return
+    if run.init_from in study.runs:
+        dataset = study.datasets[study.runs[run.init_from].dataset]
+        cutoff = dataset.graph.graph_cutoff_angstrom
+    else:
+        with open_model_zip(run.init_from) as archive:
+            cutoff = archive.hyperparameters.dataset_info.cutoff_distance_angstrom
+    replay = run.finetune.replay
+    for name in [run.dataset] + ([replay.dataset] if replay is not None else []):
+        own = study.datasets[name].graph.graph_cutoff_angstrom
+        if own != cutoff:
+            yield (
+                f"init_from: {run.init_from} has a cutoff of {cutoff} Å;"
+                f" set datasets.{name}.graph.graph_cutoff_angstrom to {cutoff}, not {own}"
+            )
+
+
+def _made_files(study: StudyConfig) -> set[str]:
+    """Paths of the files of structures that jobs of the study make."""
+    return {
+        *(
+            reference_file(name)
+            for name, dataset in study.datasets.items()
+            if dataset.source.reference
+        ),
+        *(split_file(name, split) for name in study.datasets for split in SPLITS),
+        *(
+            file
+            for name, config in study.active_learning.items()
+            for file in labelled_files(name, config.rounds)
+        ),
+    }
+
+
+def _active_learning_problems(study: StudyConfig, made: Collection[str]) -> Iterator[str]:
+    for name, config in study.active_learning.items():
+        key = f"active_learning.{name}"
+        pool_files = config.pool.files or []
+        yield from (f"{key}.pool.files: {line}" for line in _missing_files(pool_files, made))
+        if config.pool.dataset is not None and config.pool.dataset not in study.datasets:
+            pool = config.pool.dataset
+            yield f"{key}.pool.dataset: there is no dataset {pool!r}{nearest(pool, study.datasets)}"
+        label = config.label or study.datasets[config.dataset].source.reference
+        if label is None:
+            yield f"{key}.label: the dataset has no reference calculator; say which labels"
+        elif config.label is not None:
+            check = partial(resolve_calculator, config.label.calculator)
+            yield from _problem(f"{key}.label.calculator", check)
+
+
+def _evaluation_problems(study: StudyConfig, made: Collection[str]) -> Iterator[str]:
+    for name, testset in study.testsets.items():
+        lines = _missing_files(testset.files, made)
+        yield from (f"testsets.{name}.files: {line}" for line in lines)
+    for name, baseline in study.baselines.items():
+        if baseline.calculator is not None:
+            path = baseline.calculator.calculator
+            check = partial(resolve_calculator, path)
+            yield from _problem(f"baselines.{name}.calculator.calculator", check)
+        elif baseline.model is not None:
+            yield from _problem(f"baselines.{name}.model", partial(_open_zip, baseline.model))
+
+
+def _open_zip(path: str) -> None:
+    with open_model_zip(path):
+        pass
+
+
 def _reference_problems(reference: ReferenceConfig) -> Iterator[str]:
     yield from _problem("calculator", lambda: resolve_calculator(reference.calculator))
     if reference.dynamics is not None:
         start = reference.dynamics.structure
         yield from _problem("dynamics.structure", lambda: check_structure(start))
-    for path in reference.label.files if reference.label is not None else []:
-        if not Path(path).is_file():
-            yield f"label.files: {_missing(path)}"
+    if reference.label is not None:
+        yield from (f"label.files: {line}" for line in _missing_files(reference.label.files))
 
 
 def _problem(key: str, check: Callable[[], object]) -> Iterator[str]:
@@ -54,6 +139,15 @@ def _problem(key: str, check: Callable[[], object]) -> Iterator[str]:
         check()
     except UserError as error:
         yield f"{key}: {error}"
+
+
+def _missing_files(files: Iterable[SourceFile], made: Collection[str] = ()) -> Iterator[str]:
+    """A line for each file that should be here, less those that lie elsewhere or jobs make."""
+    for file in files:
+        if file in made:
+            continue
+        if isinstance(file, str) and not (is_stored_elsewhere(file) or Path(file).is_file()):
+            yield _missing(file)
 
 
 def _missing(path: str) -> str:

@@ -9,29 +9,24 @@ from typing import Any, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
-from mlip_core.data.splits import SplitConfig
-from mlip_core.simulation.nve_config import NveConfig
+from mlip_core.data.splits import SPLITS, SplitConfig
+from mlip_core.physics.config import CostConfig, PhysicsConfig
+from mlip_core.study.active_learning import ActiveLearning, expand_active_learning
+from mlip_core.study.committee_config import CommitteeConfig
 from mlip_core.study.config_base import Closed, Name
 from mlip_core.study.dataset_config import DatasetConfig
+from mlip_core.study.evaluation_config import BaselineConfig, EvaluationConfig, TestsetConfig
 from mlip_core.study.expansion import Shorthand, expand_study
 from mlip_core.study.problems import describe_problems, nearest
+from mlip_core.study.remote_file import SourceFile
 from mlip_core.study.run_config import RunConfig
+from mlip_core.study.select_best_config import SelectBestConfig
+from mlip_core.study.starts import inherit_models
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.seeds import derive_seed
 
-
-class EvaluationConfig(Closed):
-    """Evaluation on the test sets."""
-
-    batch_size: PositiveInt = Field(default=32, description="Structures predicted at once.")
-
-
-class SelectBestConfig(Closed):
-    """Which run becomes `models/best.zip`."""
-
-    metric: str = Field(
-        default="loss", description="Metric on the validation set, smaller is better."
-    )
+RESERVED_TESTSETS = (*SPLITS, "physics")
+"""Names that directories beside those of the test sets have."""
 
 
 class ExecutionConfig(Closed):
@@ -53,7 +48,7 @@ class ExecutionConfig(Closed):
     )
 
 
-class StudyConfig(Shorthand, Closed):
+class StudyConfig(ActiveLearning, Shorthand, Closed):
     """A study: datasets, and runs on them."""
 
     title: str = Field(default="Study", description="Title of the report.")
@@ -63,12 +58,25 @@ class StudyConfig(Shorthand, Closed):
     )
     datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="The datasets by name.")
     runs: dict[Name, RunConfig] = Field(min_length=1, description="The trainings by name.")
-    evaluation: EvaluationConfig = Field(
-        default=EvaluationConfig(), description="Evaluation on the test sets."
+    testsets: dict[Name, TestsetConfig] = Field(
+        default={}, description="Further test sets by name, on which all models are evaluated."
     )
-    nve: NveConfig | None = Field(
-        default=NveConfig(),
-        description="Dynamics at constant energy with each trained model; `null` for none.",
+    baselines: dict[Name, BaselineConfig] = Field(
+        default={},
+        description="Models that were not trained here, by name: they are evaluated as the runs "
+        "are, but never chosen as the best.",
+    )
+    committees: dict[Name, CommitteeConfig] = Field(
+        default={}, description="Runs that are asked together, by name."
+    )
+    evaluation: EvaluationConfig = Field(
+        default=EvaluationConfig(), description="Predictions, errors, confidence intervals."
+    )
+    physics: PhysicsConfig | None = Field(
+        default=PhysicsConfig(), description="Physics checks of each model; `null` for none."
+    )
+    cost: CostConfig | None = Field(
+        default=CostConfig(), description="Time that each model takes; `null` for no such figures."
     )
     select_best: SelectBestConfig = Field(
         default=SelectBestConfig(), description="Which run becomes `models/best.zip`."
@@ -78,12 +86,86 @@ class StudyConfig(Shorthand, Closed):
     @model_validator(mode="after")
     def _runs_have_datasets(self) -> Self:
         for name, run in self.runs.items():
-            if run.dataset not in self.datasets:
+            replay = run.finetune.replay
+            named = {"dataset": run.dataset}
+            if replay is not None:
+                named["finetune.replay.dataset"] = replay.dataset
+            for key, dataset in named.items():
+                if dataset not in self.datasets:
+                    raise ValueError(
+                        f"runs.{name}.{key}: there is no dataset {dataset!r}"
+                        f"{nearest(dataset, self.datasets)} (there are: {', '.join(self.datasets)})"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _committees_have_runs(self) -> Self:
+        for name, committee in self.committees.items():
+            for run in committee.runs:
+                if run not in self.runs:
+                    raise ValueError(
+                        f"committees.{name}.runs: there is no run {run!r}{nearest(run, self.runs)}"
+                    )
+            if len({self.runs[run].dataset for run in committee.runs}) > 1:
+                raise ValueError(f"committees.{name}.runs: of several datasets; list those of one")
+        return self
+
+    @model_validator(mode="after")
+    def _baselines_have_datasets(self) -> Self:
+        for name, baseline in self.baselines.items():
+            if name in self.runs:
+                raise ValueError(f"baselines.{name}: there is a run of that name; rename one")
+            if baseline.dataset is None and len(self.datasets) > 1:
                 raise ValueError(
-                    f"runs.{name}.dataset: there is no dataset {run.dataset!r}"
-                    f"{nearest(run.dataset, self.datasets)} (there are: {', '.join(self.datasets)})"
+                    f"baselines.{name}.dataset: say which (there are: {', '.join(self.datasets)})"
+                )
+            if baseline.dataset is not None and baseline.dataset not in self.datasets:
+                raise ValueError(
+                    f"baselines.{name}.dataset: there is no dataset {baseline.dataset!r}"
+                    f"{nearest(baseline.dataset, self.datasets)}"
+                    f" (there are: {', '.join(self.datasets)})"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _something_is_evaluated(self) -> Self:
+        for name in self.testsets:
+            if name in RESERVED_TESTSETS:
+                raise ValueError(f"testsets.{name}: the name is taken; choose another")
+        if not self.evaluated_sets:
+            raise ValueError("evaluation.splits: empty, and no testsets; list `test`")
+        return self
+
+    @property
+    def entries(self) -> list[str]:
+        """The names of all that is evaluated: runs, then baselines."""
+        return [*self.runs, *self.baselines]
+
+    @property
+    def evaluated_sets(self) -> list[str]:
+        """The names of all that it is evaluated on: splits, then test sets."""
+        return [*dict.fromkeys(self.evaluation.splits), *self.testsets]
+
+    @property
+    def source_files(self) -> list[SourceFile]:
+        """All files of structures with labels, of datasets and test sets."""
+        datasets = (dataset.source.files or [] for dataset in self.datasets.values())
+        testsets = (testset.files for testset in self.testsets.values())
+        return [file for files in (*datasets, *testsets) for file in files]
+
+    def dataset_of_entry(self, name: str) -> str:
+        """The dataset of a run or a baseline."""
+        if name in self.runs:
+            return self.runs[name].dataset
+        return self.baselines[name].dataset or next(iter(self.datasets))
+
+    def entry_seed(self, name: str) -> int:
+        """The seed of what is done with a run's model, or with a baseline."""
+        if name in self.runs:
+            seed = self.run_config(name).seed
+            assert seed is not None
+            return seed
+        return derive_seed(self.seed, "baseline", name)
 
     def dataset_seed(self, name: str) -> int:
         """The seed of a dataset: of its reference data and its split."""
@@ -91,11 +173,17 @@ class StudyConfig(Shorthand, Closed):
         return derive_seed(self.seed, "dataset", name) if given is None else given
 
     def split_config(self, name: str) -> SplitConfig:
-        """The split of a dataset, with its seed."""
+        """The split of a dataset, with its seed, and with its files where they lie."""
+        dataset = self.datasets[name]
+        update = {"seed": self.split_seed(name), **dataset.local_split_files}
+        return dataset.split.model_copy(update=update)
+
+    def split_seed(self, name: str) -> int:
+        """The seed of the split of a dataset."""
         split = self.datasets[name].split
         if "seed" in split.model_fields_set:
-            return split
-        return split.model_copy(update={"seed": derive_seed(self.dataset_seed(name), "split")})
+            return split.seed
+        return derive_seed(self.dataset_seed(name), "split")
 
     def run_config(self, name: str) -> RunConfig:
         """A run with its seeds."""
@@ -120,7 +208,7 @@ def load_study(mapping: Mapping[str, Any], source: str = "config") -> StudyConfi
     """
     expanded: Mapping[str, Any] = mapping
     try:
-        expanded = expand_study(mapping)
+        expanded = inherit_models(expand_active_learning(expand_study(mapping)))
         return StudyConfig.model_validate(expanded)
     except ValidationError as error:
         lines = describe_problems(error, StudyConfig, expanded)

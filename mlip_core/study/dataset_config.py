@@ -19,17 +19,19 @@ from mlip_core.data.splits import SplitConfig
 from mlip_core.reference.config import ReferenceConfig
 from mlip_core.study.config_base import Closed
 from mlip_core.study.problems import nearest
+from mlip_core.study.remote_file import SourceFile, is_stored_elsewhere, local_paths, name_of
 from mlip_core.utils.errors import UserError
 
 
 class SourceConfig(Closed):
     """Where a dataset's structures come from; exactly one of the two."""
 
-    files: list[str] | None = Field(
+    files: list[SourceFile] | None = Field(
         default=None,
         min_length=1,
         description="Files with structures and labels, in any format that ASE reads, e.g. extxyz; "
-        "paths relative to the directory Snakemake runs in.",
+        "paths relative to the directory Snakemake runs in, or `{url: …, sha256: …}` for a file "
+        "that is downloaded, or what a storage plugin of Snakemake takes, e.g. `s3://…`.",
     )
     reference: ReferenceConfig | None = Field(
         default=None, description="Make the data here, by an ASE calculator."
@@ -102,10 +104,25 @@ class DatasetConfig(Closed):
     seed: NonNegativeInt | None = Field(
         default=None, description="Instead of the one derived from the study's seed."
     )
+    description: str | None = Field(
+        default=None, description="What the data are, in words, for the report and the model cards."
+    )
+    level_of_theory: str | None = Field(
+        default=None, description="How the labels were computed, e.g. `PBE-D3(BJ)/def2-TZVP`."
+    )
+    licence: str | None = Field(
+        default=None, description="Licence of the data, best as its SPDX identifier: `CC-BY-4.0`."
+    )
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What is said of where the data come from; nothing is made from it but pages."""
+        said = self.model_dump(include={"description", "level_of_theory", "licence"})
+        return {key: value for key, value in said.items() if value is not None}
 
     @model_validator(mode="after")
     def _split_files_are_source_files(self) -> Self:
-        known = self.source.files or []
+        known = [name_of(file) for file in self.source.files or []]
         for name, files in self.split.files.items():
             for file in files:
                 if file not in known:
@@ -113,7 +130,20 @@ class DatasetConfig(Closed):
                         f"split.{name}.files: {file!r} is not among source.files"
                         f"{nearest(file, known)} (they are: {', '.join(known) or 'none'})"
                     )
+                if is_stored_elsewhere(file) and file in (self.source.files or []):
+                    raise ValueError(
+                        f"split.{name}.files: {file!r} is got by a storage plugin, which puts it in"
+                        " a place of its own; give it as `{url: …, sha256: …}`, or copy it here"
+                    )
         return self
+
+    @property
+    def local_split_files(self) -> dict[str, dict[str, list[str]]]:
+        """The splits that are given by files, with the files where they lie."""
+        files = self.source.files or []
+        paths = dict(zip(map(name_of, files), local_paths(files), strict=True))
+        given = self.split.files.items()
+        return {name: {"files": [paths[file] for file in names]} for name, names in given}
 
     @field_validator("atomic_energies")
     @classmethod

@@ -79,7 +79,8 @@ def expand_study(study: Mapping[str, Any]) -> Tree:
     expanded = {**study, **{key: _join(key, study.get(key), more[key]) for key in more}}
     if isinstance(runs := expanded["runs"], Mapping):
         expanded["runs"] = {name: merge(short.defaults, run) for name, run in runs.items()}
-    return {key: value for key, value in expanded.items() if value is not None}
+    # Elsewhere `null` means something: no physics checks, for example.
+    return {key: value for key, value in expanded.items() if value is not None or key not in more}
 
 
 def merge(defaults: Any, given: Any) -> Any:

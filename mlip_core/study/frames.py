@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mlip_core.data.frame_index import FrameFlag, FrameIndex, read_index
-from mlip_core.data.frames import Frame, LabelKeys, read_frames_at
+from mlip_core.data.frames import Frame, LabelKeys, iterate_frames, read_frames_at
 from mlip_core.data.splits import load_split, split_size
 from mlip_core.utils.errors import UserError
 
-__all__ = ["iterate_split", "read_free_atom_energies", "split_size"]
+__all__ = ["iterate_files", "iterate_split", "read_free_atom_energies", "split_size"]
 
 # Files that can be left and entered again anywhere need not all be open at once.
 _OPEN_FILES = 64
@@ -56,6 +56,18 @@ def iterate_split(
                 " run the check again"
             )
         yield frame
+
+
+def iterate_files(
+    paths: Sequence[PathLike], labels: LabelKeys, require: Sequence[str] = ("energy", "forces")
+) -> Iterator[Frame]:
+    """Read all frames of some files, one by one.
+
+    Raises:
+        UserError: see ``read_frames``.
+    """
+    for path in paths:
+        yield from iterate_frames(path, labels, require)
 
 
 def read_free_atom_energies(index_path: PathLike, labels: LabelKeys) -> dict[int, float]:

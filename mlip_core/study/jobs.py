@@ -8,20 +8,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from mlip_core.study import provenance
 from mlip_core.utils.errors import exit_on_user_error
+from mlip_core.utils.files import write_json
 from mlip_core.utils.stopping import EXIT_RESUME, StoppedError
 
 
 @contextmanager
-def run_job(log: str | os.PathLike[str]) -> Iterator[TextIO | None]:
-    """Send all output of the process, compiled libraries included, to ``log``.
+def run_job(job: provenance.Job) -> Iterator[TextIO | None]:
+    """Send all output of the process, compiled libraries included, to the job's log.
+
+    When the block is done, what made the job's files is written beside the log, as JSON.
 
     Yields the terminal that standard error was connected to, for progress that a person watches, or
     ``None``. A ``UserError`` ends the process with status 1 and one line in the log; a
     ``StoppedError`` with status ``EXIT_RESUME`` (75): the same job, started again, goes on.
     """
-    terminal = _terminal()
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    terminal, started = _terminal(), provenance.now()
+    log = Path(job.log[0])
+    log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", encoding="utf-8") as file:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -31,6 +36,7 @@ def run_job(log: str | os.PathLike[str]) -> Iterator[TextIO | None]:
     logging.captureWarnings(True)
     with exit_on_user_error(), _exit_on_stop():
         yield terminal
+        write_json(log.with_suffix(".json"), provenance.of_job(job, started))
 
 
 @contextmanager

@@ -30,7 +30,13 @@ def describe_problems(
     return [
         ": ".join(filter(None, [format_path(path), _join(alternatives)]))
         for path, alternatives in lines.items()
+        if not any(_is_below(path, other) for other in lines)
     ]
+
+
+def _is_below(path: Path, other: Path) -> bool:
+    """Whether something in a table is wrong: then it is not wrong to be a table."""
+    return len(other) > len(path) and other[: len(path)] == path
 
 
 def format_path(path: Iterable[str | int]) -> str:

@@ -1,20 +1,73 @@
 """Where an artifact comes from: config, inputs, versions, machine, time."""
 
+import json
 import os
 import platform
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mlip_core.utils.files import file_digest
 
 _PACKAGES = ("mlip-core", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "ase")
+_LARGEST_DIGESTED_BYTES = 100_000_000
+
+
+class Job(Protocol):
+    """What the script of a job knows of it, as Snakemake says it."""
+
+    rule: str
+    input: Iterable[str]
+    output: Iterable[str]
+    log: Sequence[str]
+    params: Any
+    wildcards: Any
+    threads: int
+
+
+def of_job(job: Job, started: str) -> dict[str, Any]:
+    """What made the files of a job that is done: rule, config and seeds, inputs, versions, machine.
+
+    Args:
+        job: the job.
+        started: when it was started, see :func:`now`.
+    """
+    return {
+        "rule": job.rule,
+        "wildcards": dict(job.wildcards.items()),
+        "outputs": _digests(job.output),
+        "params": json.loads(json.dumps(dict(job.params.items()), default=str)),
+        "started": started,
+        "finished": now(),
+        "threads": job.threads,
+        "devices": _devices(),
+        **collect(job.input),
+    }
+
+
+def _devices() -> list[str]:
+    """What JAX computes on; nothing if it was not needed."""
+    jax = sys.modules.get("jax")
+    return [] if jax is None else [str(device) for device in jax.devices()]
+
+
+def _digests(paths: Iterable[str | os.PathLike[str]]) -> dict[str, str]:
+    """The SHA-256 of each file; of one that is so large that this takes long, its size.
+
+    Directories are left out: they hold figures, which are drawn from the inputs.
+    """
+    return {str(path): _digest(Path(path)) for path in paths if not Path(path).is_dir()}
+
+
+def _digest(path: Path) -> str:
+    size = path.stat().st_size
+    return file_digest(path) if size <= _LARGEST_DIGESTED_BYTES else f"{size} bytes"
 
 
 def collect(inputs: Iterable[str | os.PathLike[str]]) -> dict[str, Any]:
@@ -23,7 +76,7 @@ def collect(inputs: Iterable[str | os.PathLike[str]]) -> dict[str, Any]:
     Nothing of it stands in an artifact that has to be the same bytes on every run.
     """
     return {
-        "inputs": {str(path): file_digest(path) for path in inputs},
+        "inputs": _digests(inputs),
         "versions": {"python": platform.python_version()} | _versions(),
         "host": {"name": socket.gethostname(), "platform": platform.platform()},
         "command": sys.argv,

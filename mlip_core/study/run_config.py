@@ -1,7 +1,7 @@
 """The runs of a study file: one training each."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from mlip_core.study.config_base import Closed
+from mlip_core.study.finetune_config import FinetuneConfig
 from mlip_core.study.model_config import DEFAULT_ARCHITECTURE, AnyModelConfig, default_model
 from mlip_core.training.optimizer_config import OptimizerConfig
 from mlip_core.training.training_loop_config import TrainingLoopConfig
@@ -65,9 +66,11 @@ class TrainingConfig(TrainingLoopConfig):
     random_seed: int = Field(default=42, description="By default derived from the run's seed.")
 
 
-def _recipe(init_learning_rate: float, learning_rate: float, warmup_steps: int) -> dict[str, Any]:
+def _recipe(
+    energy_weight: float, init_learning_rate: float, learning_rate: float, warmup_steps: int
+) -> dict[str, Any]:
     return {
-        "loss": {"energy_weight": 100.0, "forces_weight": 25.0},
+        "loss": {"energy_weight": energy_weight, "forces_weight": 25.0},
         "optimizer": {
             "grad_norm": 10.0,
             "init_learning_rate": init_learning_rate,
@@ -80,9 +83,9 @@ def _recipe(init_learning_rate: float, learning_rate: float, warmup_steps: int) 
 
 
 RECIPES = {
-    "mace": _recipe(1e-3, 1e-2, 100),
-    "nequip": _recipe(1e-4, 5e-3, 200),
-    "visnet": _recipe(1e-4, 1e-3, 500),
+    "mace": _recipe(1000.0, 1e-3, 1e-2, 100),
+    "nequip": _recipe(100.0, 1e-4, 5e-3, 200),
+    "visnet": _recipe(100.0, 1e-4, 1e-3, 500),
 }
 """What a run of an architecture trains with where its config does not say it.
 
@@ -103,6 +106,15 @@ class RunConfig(Closed):
     """
 
     dataset: str = Field(description="Name of the dataset.")
+    init_from: str | None = Field(
+        default=None,
+        description="Start from a trained model: the name of another run, or the path of a model "
+        "zip (also one of the `mlip` 0.1 series). The network is then that of the model, and "
+        "`model` may only ask for more `num_readout_heads`, for `remat` or `atomic_energies`.",
+    )
+    finetune: FinetuneConfig = Field(
+        default=FinetuneConfig(), description="How to go on from the model of `init_from`."
+    )
     model: AnyModelConfig = Field(default=default_model(), description="The network.")
     predict_stress: bool = Field(
         default=False, description="Whether the model also predicts stress (periodic structures)."
@@ -112,7 +124,11 @@ class RunConfig(Closed):
         default=OptimizerConfig(), description="The optimizer and its learning rates."
     )
     training: TrainingConfig = Field(description="How long and how to train.")
-    batch_size: PositiveInt = Field(default=16, description="Structures in a batch.")
+    batch_size: PositiveInt = Field(
+        default=4,
+        description="Structures in a batch. Small batches need fewer epochs, which counts with up "
+        "to some thousand structures and on CPUs; a GPU is kept busy by larger ones.",
+    )
     train_size: PositiveInt | None = Field(
         default=None,
         description="Train on so many structures of the training split only, for learning curves: "
@@ -140,6 +156,12 @@ class RunConfig(Closed):
             if isinstance(training, Mapping):
                 filled["training"] = {"plateau": recipe["plateau"], **training}
         return filled
+
+    @model_validator(mode="after")
+    def _finetunes_something(self) -> Self:
+        if self.init_from is None and self.finetune != FinetuneConfig():
+            raise ValueError("finetune: there is no init_from, which says what to go on from")
+        return self
 
 
 def _architecture(model: Any) -> Any:

@@ -7,6 +7,7 @@ with ``--fix`` it writes them.
 import argparse
 import difflib
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,9 +38,38 @@ class _DescribingGenerator(GenerateJsonSchema):
 
 
 def study_schema() -> dict[str, Any]:
-    """The JSON schema of the study file."""
+    """The JSON schema of a study in which every run is written out."""
     schema = StudyConfig.model_json_schema(schema_generator=_DescribingGenerator)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def file_schema() -> dict[str, Any]:
+    """The JSON schema of the study file as it is written.
+
+    Datasets and runs may come from tables and grids, and what a run must have may stand in
+    `defaults`: then it is not required where a run is written.
+    """
+    schema = study_schema()
+    definitions = schema["$defs"]
+    del schema["required"]
+    for name in _definitions_below(schema, "RunConfig"):
+        # Where it says which of several alternatives is meant, a key stays required.
+        if definitions[name].get("required") != ["architecture"]:
+            definitions[name].pop("required", None)
+    for part, key in ((schema, "defaults"), (definitions["GridConfig"], "run")):
+        description = part["properties"][key]["description"]
+        part["properties"][key] = {"$ref": "#/$defs/RunConfig", "description": description}
+    return schema
+
+
+def _definitions_below(schema: Mapping[str, Any], name: str) -> set[str]:
+    """A definition, and all that are named in it, and in these."""
+    found, new = set(), {name}
+    while new:
+        found |= new
+        text = json.dumps([schema["$defs"][name] for name in new])
+        new = set(re.findall(r"#/\$defs/(\w+)", text)) - found
+    return found
 
 
 def key_reference() -> str:
@@ -52,7 +82,7 @@ def generated_files(root: Path) -> dict[Path, str]:
     """What the generated files below ``root`` should hold; the head of the reference is kept."""
     reference = root / REFERENCE_FILE
     head = reference.read_text(encoding="utf-8").partition(_BEGIN)[0]
-    schema = json.dumps(study_schema(), indent=2, ensure_ascii=False) + "\n"
+    schema = json.dumps(file_schema(), indent=2, ensure_ascii=False) + "\n"
     return {
         root / SCHEMA_FILE: schema,
         reference: f"{head}{_BEGIN}\n\n{key_reference()}",
@@ -106,6 +136,8 @@ def _references(entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "", "", entry["$ref"]
     for alternative in entry.get("anyOf", []):
         yield from _references(alternative)
+    if isinstance(items := entry.get("items"), dict):
+        yield from (("[]", condition, name) for _, condition, name in _references(items))
     if discriminator := entry.get("discriminator"):
         for word, reference in discriminator["mapping"].items():
             yield "", f" with `{discriminator['propertyName']}: {word}`", reference

@@ -10,16 +10,14 @@ import jax
 import optax
 import yaml
 
-from mlip_core.data.dataset_info import DatasetInfo, read_dataset_info
-from mlip_core.data.helpers import GraphDataset
-from mlip_core.data.shards import load_graph_dataset
-from mlip_core.models import ForceField
+from mlip_core.data.dataset_info import read_dataset_info
 from mlip_core.models.loss import HuberLoss, MSELoss, WeightedEFSLoss
 from mlip_core.models.model_io import save_model_to_zip
-from mlip_core.models.registry import network_class
 from mlip_core.study import provenance
+from mlip_core.study.finetune import Start, make_start
 from mlip_core.study.lock import exclusive
 from mlip_core.study.run_config import LossConfig, RunConfig, Weight
+from mlip_core.study.training_data import TrainingInputs, training_set, validation_set
 from mlip_core.training import (
     TrainingIOHandler,
     TrainingLoop,
@@ -32,30 +30,9 @@ from mlip_core.training import (
 from mlip_core.training.progress import TrainingProgress
 from mlip_core.training.training_io_handler import OtherCourseError
 from mlip_core.training.training_loop import NOT_OF_THE_COURSE
-from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import file_digest, json_digest, write_json, write_text
 from mlip_core.utils.seeds import derive_seed
 from mlip_core.utils.stopping import stop_on_signals
-
-
-@dataclass(frozen=True)
-class TrainingInputs:
-    """The prepared dataset of a run.
-
-    Attributes:
-        dataset_info: path of ``dataset_info.json``.
-        train: path of the training set's manifest.
-        valid: path of the validation set's manifest.
-    """
-
-    dataset_info: str
-    train: str
-    valid: str
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """All of them."""
-        return self.dataset_info, self.train, self.valid
 
 
 @dataclass(frozen=True)
@@ -92,7 +69,7 @@ def train_run(
 
     Args:
         run: what to train, with its seed; initial parameters and order of the data derive theirs.
-        inputs: the dataset.
+        inputs: the dataset, and the model to start from, if any.
         outputs: where to write.
         terminal: where a person watches, if anywhere; else progress goes to standard error.
 
@@ -103,7 +80,9 @@ def train_run(
     started = provenance.now()
     lock = exclusive(outputs.checkpoints / "lock", f"training of {outputs.model}")
     with lock, stop_on_signals() as should_stop:
-        loop = _resumable_loop(run, inputs, outputs, terminal, should_stop)
+        info = read_dataset_info(inputs.dataset_info)
+        start = make_start(run, inputs, info, derive_seed(_seed(run), "initial parameters"))
+        loop = _resumable_loop(run, start, inputs, outputs, terminal, should_stop)
         loop.run()
         save_model_to_zip(outputs.model, loop.best_model)
         resolved = run.model_dump(mode="json")
@@ -116,6 +95,7 @@ def train_run(
                 "config": resolved,
                 "devices": [str(device) for device in jax.devices()],
                 "best_epoch": loop.best_epoch,
+                "start": start.describe(),
                 **provenance.collect(inputs.paths),
             },
         )
@@ -124,10 +104,16 @@ def train_run(
 def fingerprint(run: RunConfig, paths: Iterable[str | os.PathLike[str]]) -> str:
     """Name of all trainings that are one and the same but for their number of epochs.
 
-    It depends on the content of the inputs, not on where they lie or what the dataset is called.
+    It depends on the content of the inputs, not on where they lie or what datasets are called.
     """
     course = run.model_dump(
-        mode="json", exclude={"dataset": True, "training": set(NOT_OF_THE_COURSE)}
+        mode="json",
+        exclude={
+            "dataset": True,
+            "init_from": True,
+            "finetune": {"replay": {"dataset"}},
+            "training": set(NOT_OF_THE_COURSE),
+        },
     )
     content = {
         "run": course,
@@ -161,8 +147,14 @@ def _schedule(weight: Weight) -> optax.Schedule:
     return optax.join_schedules(constants, epochs[1:])
 
 
+def _seed(run: RunConfig) -> int:
+    assert run.seed is not None, "seeds are filled in by StudyConfig.run_config"
+    return run.seed
+
+
 def _resumable_loop(
     run: RunConfig,
+    start: Start,
     inputs: TrainingInputs,
     outputs: TrainingOutputs,
     terminal: TextIO | None,
@@ -176,13 +168,14 @@ def _resumable_loop(
     name = fingerprint(run, inputs.paths)
     beside = f"{name}-{run.training.num_epochs}-epochs"
     try:
-        return _make_loop(run, inputs, outputs, name, terminal, should_stop)
+        return _make_loop(run, start, inputs, outputs, name, terminal, should_stop)
     except OtherCourseError:
-        return _make_loop(run, inputs, outputs, beside, terminal, should_stop)
+        return _make_loop(run, start, inputs, outputs, beside, terminal, should_stop)
 
 
 def _make_loop(
     run: RunConfig,
+    start: Start,
     inputs: TrainingInputs,
     outputs: TrainingOutputs,
     name: str,
@@ -190,9 +183,7 @@ def _make_loop(
     should_stop: Callable[[], bool],
 ) -> TrainingLoop:
     directory = outputs.checkpoints / name
-    assert run.seed is not None, "seeds are filled in by StudyConfig.run_config"
-    seed = run.seed
-    info = read_dataset_info(inputs.dataset_info)
+    info = start.force_field.dataset_info
     io_handler = TrainingIOHandler(
         TrainingIOHandler.Config(
             local_model_output_dir=directory,
@@ -208,41 +199,14 @@ def _make_loop(
     if terminal is not None:
         io_handler.attach_logger(log_metrics_to_line)
     return TrainingLoop(
-        train_dataset=_training_set(
-            inputs.train, info, run, derive_seed(seed, "order of the data")
-        ),
-        validation_dataset=_dataset(inputs.valid, info, run),
-        force_field=_initial_force_field(run, info, derive_seed(seed, "initial parameters")),
+        train_dataset=training_set(inputs, info, run, derive_seed(_seed(run), "order of the data")),
+        validation_dataset=validation_set(inputs, info, run),
+        force_field=start.force_field,
         loss=make_loss(run.loss),
-        optimizer=get_default_mlip_optimizer(run.optimizer),
+        optimizer=start.masked(get_default_mlip_optimizer(run.optimizer)),
         config=TrainingLoop.Config(**run.training.model_dump()),
         io_handler=io_handler,
         should_parallelize=len(jax.devices()) > 1,
         progress=TrainingProgress(terminal),
         should_stop=should_stop,
     )
-
-
-def _training_set(manifest: str, info: DatasetInfo, run: RunConfig, seed: int) -> GraphDataset:
-    dataset = _dataset(manifest, info, run, seed)
-    if run.train_size is None:
-        return dataset
-    if run.train_size > dataset.num_graphs:
-        raise UserError(
-            f"train_size: {run.train_size} asked for, but the training split has"
-            f" {dataset.num_graphs}; ask for fewer, or give the split more"
-        )
-    return dataset.subset(run.train_size)
-
-
-def _dataset(
-    manifest: str, info: DatasetInfo, run: RunConfig, seed: int | None = None
-) -> GraphDataset:
-    return load_graph_dataset(
-        manifest, info, run.batch_size, should_shuffle=seed is not None, seed=seed or 0
-    )
-
-
-def _initial_force_field(run: RunConfig, info: DatasetInfo, seed: int) -> ForceField:
-    network = network_class(run.model.architecture)(run.model.network, info)
-    return ForceField.from_mlip_network(network, predict_stress=run.predict_stress, seed=seed)

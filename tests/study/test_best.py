@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mlip_core.study.best import choose_best
+from mlip_core.study.best import choose_best, read_best_run
 from mlip_core.utils.errors import UserError
+from mlip_core.utils.files import write_json
 
 COLUMNS = "epoch,train_loss,valid_loss,valid_rmse_f,best_loss,best_epoch\n"
 
@@ -22,9 +23,23 @@ def metrics(tmp_path: Path) -> dict[str, Path]:
     return {name: tmp_path / f"{name}.csv" for name in rows}
 
 
+def checks(directory: Path, passed: dict[str, dict[str, bool | None]]) -> list[tuple[str, Path]]:
+    """Files with the outcome of each run's checks."""
+    files = []
+    for run, outcomes in passed.items():
+        for check, outcome in outcomes.items():
+            files.append((run, directory / run / f"{check}.json"))
+            write_json(files[-1][1], {"check": check, "passed": outcome})
+    return files
+
+
 def test_smallest_loss(metrics: dict[str, Path]) -> None:
-    expected = {"run": "a", "metric": "loss", "values": {"a": 1.0, "b": 2.0}}
-    assert choose_best(metrics, "loss") == expected
+    assert choose_best(metrics, "loss") == {
+        "run": "a",
+        "metric": "loss",
+        "values": {"a": 1.0, "b": 2.0},
+        "gates": {"a": [], "b": []},
+    }
 
 
 def test_another_metric(metrics: dict[str, Path]) -> None:
@@ -35,3 +50,33 @@ def test_another_metric(metrics: dict[str, Path]) -> None:
 def test_unknown_metric(metrics: dict[str, Path]) -> None:
     with pytest.raises(UserError, match=r"no 'rmse_x' \(there are: loss, rmse_f\)"):
         choose_best(metrics, "rmse_x")
+
+
+def test_run_that_fails_a_check_is_not_chosen(metrics: dict[str, Path], tmp_path: Path) -> None:
+    outcomes = {"a": {"nve": False, "dimers": True}, "b": {"nve": True, "dimers": None}}
+    choice = choose_best(metrics, "loss", checks(tmp_path, outcomes))
+    assert choice["run"] == "b"
+    assert choice["gates"] == {"a": ["nve"], "b": []}
+
+
+def test_gates_that_are_open_mark_only(metrics: dict[str, Path], tmp_path: Path) -> None:
+    failed = checks(tmp_path, {"a": {"nve": False}, "b": {"nve": True}})
+    choice = choose_best(metrics, "loss", failed, gates=False)
+    assert choice["run"] == "a"
+    assert choice["gates"] == {"a": ["nve"], "b": []}
+
+
+def test_no_run_passes(metrics: dict[str, Path], tmp_path: Path) -> None:
+    outcomes = {"a": {"nve": False, "dimers": False}, "b": {"nve": False}}
+    choice = choose_best(metrics, "loss", checks(tmp_path, outcomes))
+    assert choice["run"] is None
+    assert choice["values"] == {"a": 1.0, "b": 2.0}
+    write_json(tmp_path / "best.json", choice)
+    with pytest.raises(UserError, match=r"a: nve, dimers; b: nve.*select_best.gates: false") as e:
+        read_best_run(tmp_path / "best.json")
+    assert "\n" not in str(e.value)
+
+
+def test_chosen_run_is_read(metrics: dict[str, Path], tmp_path: Path) -> None:
+    write_json(tmp_path / "best.json", choose_best(metrics, "loss"))
+    assert read_best_run(tmp_path / "best.json") == "a"

@@ -27,7 +27,7 @@ def test_defaults_stand_below_what_a_run_says() -> None:
     runs = load_study(
         study(runs={"long": {"training": {"num_epochs": 9}}, "small": {"batch_size": 2}})
     ).runs
-    assert (runs["long"].training.num_epochs, runs["long"].batch_size) == (9, 16)
+    assert (runs["long"].training.num_epochs, runs["long"].batch_size) == (9, 4)
     assert (runs["small"].training.num_epochs, runs["small"].batch_size) == (3, 2)
 
 
@@ -147,3 +147,13 @@ def test_missing_table_and_names_given_twice(tmp_path: Path) -> None:
 
 def test_no_run_at_all_is_a_mistake() -> None:
     assert refused(study()).startswith("study.yaml: runs: missing")
+
+
+def test_null_is_not_the_default_where_it_means_something() -> None:
+    runs = {"a": {}}
+    assert load_study(study(runs=runs, physics=None, cost=None)).physics is None
+    found = load_study(study(runs=runs, physics={"nve": None})).physics
+    assert found is not None
+    assert "nve" not in found.checks
+    assert "dimers" in found.checks
+    assert load_study(study(runs=runs)).physics is not None

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from mlip_core.models.registry import architectures, network_class
-from mlip_core.study.schema import drift, generated_files, study_schema
+from mlip_core.study.schema import drift, file_schema, generated_files, study_schema
 
 ROOT = Path(__file__).parents[2]
+STUDIES = [ROOT / "config/config.yaml", *sorted((ROOT / "config/examples").glob("*.yaml"))]
 
 
 def test_generated_files_have_not_drifted() -> None:
@@ -48,12 +49,33 @@ def test_every_key_of_the_schema_stands_in_the_reference() -> None:
     assert [name for name in names if f"| `{name}` |" not in reference] == []
 
 
-def test_schema_accepts_the_default_study_and_refuses_unknown_keys() -> None:
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_schema_accepts_all_studies_and_refuses_unknown_keys(path: Path) -> None:
     schema = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text())
-    study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    study = yaml.safe_load(path.read_text())
     jsonschema.validate(study, schema)
     with pytest.raises(jsonschema.ValidationError, match="sede"):
         jsonschema.validate(study | {"sede": 1}, schema)
+
+
+def test_schema_takes_what_a_run_must_have_from_defaults() -> None:
+    study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    del study["runs"]
+    defaults = {"dataset": "ethanol", "training": {"num_epochs": 3}, "batch_size": 2}
+    run = {"training": {"ema_decay": 0.9}, "batch_size": 4}
+    for more in (
+        {"runs": {"a": run}},
+        {"grids": {"b": {"run": run, "vary": {"seed": [1, 2]}}}},
+        {"tables": {"runs": "runs.tsv"}},
+    ):
+        jsonschema.validate({**study, "defaults": defaults, **more}, file_schema())
+    for wrong in (
+        {"defaults": defaults | {"batchsize": 2}},
+        {"runs": {"a": {"training": {"ema": 0.9}}}},
+        {"grids": {"b": {"run": {"seed": "x"}, "vary": {"seed": [1]}}}},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**study, **wrong}, file_schema())
 
 
 @pytest.mark.parametrize("architecture", architectures())

@@ -38,7 +38,7 @@ def test_more_epochs_and_other_names_are_the_same_training(inputs: list[Path]) -
     "change",
     [
         {"seed": 2},
-        {"batch_size": 4},
+        {"batch_size": 7},
         {"model": {"num_channels": 4}},
         {"model": {"architecture": "nequip"}},
         {"loss": {"energy_weight": 2}},

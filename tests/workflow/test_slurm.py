@@ -16,24 +16,16 @@ from tests.workflow.slurm_cluster import slurm_cluster, why_not
 from tests.workflow.tiny_study import ROOT, StudyDirectory
 
 RUNS = [f"run{number}" for number in range(6)]
-ON_SLURM = [
-    *(
-        "--profile",
-        str(ROOT / "profiles/slurm"),
-        "--workflow-profile",
-        str(ROOT / "profiles/default"),
-    ),
-    # This cluster keeps no accounts, has a local file system and few cores.
-    *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"),
-    *(
-        "--latency-wait",
-        "5",
-        "--seconds-between-status-checks",
-        "5",
-        "--set-threads",
-        "train_run=1",
-    ),
-]
+# This cluster keeps no accounts, has a local file system, few cores and little memory. A training
+# gets one minute, which one of them will not keep to, and time enough when it is tried again.
+ON_SLURM = f"""
+    --profile {ROOT}/profiles/slurm --workflow-profile {ROOT}/profiles/default
+    --slurm-status-command squeue --slurm-init-seconds-before-status-checks 1
+    --latency-wait 5 --seconds-between-status-checks 5
+    --set-threads train_run=1
+    --set-resources train_run:gpu=1 train_run:runtime=60**(attempt-1) train_run:mem_mb=2000
+        evaluate_entry:mem_mb=1000 physics:mem_mb=1000
+""".split()
 
 pytestmark = [
     pytest.mark.slow,
@@ -76,9 +68,13 @@ def test_study_on_slurm_survives_and_equals_the_local_one(tmp_path: Path) -> Non
     _wait_for(lambda: not _jobs())
 
     assert there.snakemake("--unlock").status == 0
-    result = there.snakemake(*ON_SLURM)
-    assert result.status == 0, result.output
-    assert here.snakemake("best").status == 0
+    snakemake = there.start(*ON_SLURM)
+    late = next(iter(_wait_for(lambda: _two_trainings(there)).values()))
+    job = _environment(late)["SLURM_JOB_ID"]
+    os.kill(late, signal.SIGSTOP)
+    _wait_for(lambda: _state_of(job) == "TIMEOUT")
+    assert snakemake.wait() == 0, (there.path / "snakemake.out").read_text()
+    assert here.snakemake("train").status == 0
     for name in RUNS:
         zips = [study.path / f"results/models/{name}.zip" for study in (there, here)]
         assert zips[0].read_bytes() == zips[1].read_bytes(), name
@@ -98,6 +94,14 @@ def _two_trainings(study: StudyDirectory) -> dict[str, int]:
                 pids[name] = holder["pid"]
     assert len(pids) <= 2
     return pids if len(pids) == 2 else {}
+
+
+def _state_of(job: str) -> str:
+    """What has become of a job, in Slurm's word for it."""
+    output = subprocess.run(
+        ["scontrol", "show", "job", job], capture_output=True, text=True, check=True
+    ).stdout
+    return output.partition("JobState=")[2].split()[0]
 
 
 def _jobs() -> str:

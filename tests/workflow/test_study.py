@@ -16,7 +16,17 @@ from mlip_core.models.registry import architectures, network_class
 from mlip_core.utils.files import file_digest
 from tests.workflow.tiny_study import StudyDirectory
 
-AFTER_TRAINING = {"train_run": 1, "best": 1, "evaluate_run": 1, "nve": 1, "report": 1, "all": 1}
+AFTER_TRAINING = {
+    "train_run": 1,
+    "select_best": 1,
+    "best": 1,
+    "evaluate_entry": 1,
+    "physics": 1,
+    "model_card": 1,
+    "best_card": 1,
+    "report_entry": 1,
+    "report": 1,
+}
 
 
 @pytest.fixture
@@ -37,12 +47,16 @@ def test_all_results_are_there(finished: StudyDirectory) -> None:
         *(f"runs/small/{name}" for name in ("config.yaml", "metrics.csv", "timing.csv")),
         "runs/small/provenance.json",
         "models/small.zip",
+        "models/small.md",
         "models/best.zip",
+        "models/best.md",
         "evaluation/small/test/metrics.json",
         "evaluation/small/test/predictions.extxyz",
-        "evaluation/small/nve.json",
-        "evaluation/small/nve.csv",
+        "evaluation/small/physics/nve.json",
+        "evaluation/small/physics/nve.csv",
         "report/index.html",
+        "report/entries/small.html",
+        "report/datasets/ethane.html",
         "report/leaderboard.csv",
     ]
     assert [name for name in expected if not (results / name).stat().st_size] == []
@@ -80,7 +94,15 @@ def test_each_architecture_goes_through_to_the_report(study: StudyDirectory) -> 
     result = study.snakemake()
     assert result.status == 0, result.output
     # The run with MACE is not made again.
-    assert result.rules == {**AFTER_TRAINING, "train_run": 2, "evaluate_run": 2, "nve": 2}
+    assert result.rules == {
+        **AFTER_TRAINING,
+        "all": 1,
+        "train_run": 2,
+        "evaluate_entry": 2,
+        "physics": 2,
+        "model_card": 2,
+        "report_entry": 2,
+    }
     runs = {"small": "mace", "nequip": "nequip", "visnet": "visnet"}
     assert sorted(runs.values()) == architectures()
     for run, architecture in runs.items():
@@ -90,10 +112,13 @@ def test_each_architecture_goes_through_to_the_report(study: StudyDirectory) -> 
         assert config["model"].pop("architecture") == architecture
         assert network.config == network.Config(**config["model"])
     leaderboard = pd.read_csv(study.path / "results/report/leaderboard.csv")
-    assert set(leaderboard["run"]) == set(runs)
-    report = study.read("report/index.html")
-    assert "nequip, layers 1, node irreps 2x0e, l_max 0" in report
-    assert "visnet, layers 1, channels 2, heads 1, l_max 1" in report
+    assert set(leaderboard["entry"]) == set(runs)
+    for run, text in (
+        ("nequip", "nequip, layers 1, node irreps 2x0e, l_max 0"),
+        ("visnet", "visnet, layers 1, channels 2, heads 1, l_max 1"),
+    ):
+        assert text in study.read(f"report/entries/{run}.html")
+        assert text in study.read(f"models/{run}.md")
 
 
 def test_free_atoms_give_the_atomic_energies_and_nothing_else(finished: StudyDirectory) -> None:
@@ -138,7 +163,7 @@ def test_touched_config_and_comment_run_nothing(study: StudyDirectory) -> None:
 def test_more_epochs_continue_from_the_checkpoint(study: StudyDirectory) -> None:
     before = study.read("runs/small/metrics.csv").splitlines()
     study.configure(lambda s: s["runs"]["small"]["training"].update(num_epochs=4))
-    assert _planned(study.snakemake("--dry-run").output) == AFTER_TRAINING
+    assert study.snakemake("--dry-run").planned == AFTER_TRAINING
     result = study.snakemake("results/models/small.zip")
     assert result.status == 0, result.output
     assert result.rules == {"train_run": 1}
@@ -157,8 +182,14 @@ def test_another_cutoff_makes_graphs_and_what_follows(study: StudyDirectory) -> 
         mapping["datasets"]["ethane"]["graph"]["graph_cutoff_angstrom"] = 3.5
 
     study.configure(change)
-    jobs = _planned(study.snakemake("--dry-run").output)
-    assert jobs == {"shard": 3, "dataset_info": 1, **AFTER_TRAINING}
+    jobs = study.snakemake("--dry-run").planned
+    assert jobs == {
+        "shard": 3,
+        "dataset_info": 1,
+        "physics_subject": 1,
+        "report_dataset": 1,
+        **AFTER_TRAINING,
+    }
 
 
 def test_fewer_epochs_train_anew_beside_the_longer_training(study: StudyDirectory) -> None:
@@ -173,7 +204,7 @@ def test_fewer_epochs_train_anew_beside_the_longer_training(study: StudyDirector
 
 def test_title_makes_the_report_only(study: StudyDirectory) -> None:
     study.configure(lambda s: s.update(title="Other"))
-    assert _planned(study.snakemake("--dry-run").output) == {"report": 1, "all": 1}
+    assert study.snakemake("--dry-run").planned == {"report": 1}
 
 
 def test_number_of_jobs_changes_no_shard_and_trains_nothing_again(study: StudyDirectory) -> None:
@@ -183,7 +214,7 @@ def test_number_of_jobs_changes_no_shard_and_trains_nothing_again(study: StudyDi
     result = study.snakemake("results/datasets/ethane/dataset_info.json")
     assert result.rules == {"shard": 6, "dataset_info": 1}
     assert [study.read(f"datasets/ethane/{file}") for file in files] == before
-    assert "train_run" not in _planned(study.snakemake("--dry-run").output)
+    assert "train_run" not in study.snakemake("--dry-run").planned
 
 
 def test_a_split_is_never_lost(study: StudyDirectory) -> None:
@@ -211,26 +242,19 @@ def test_a_split_is_never_lost(study: StudyDirectory) -> None:
 
 
 @pytest.mark.slow
-def test_two_fresh_runs_give_the_same_bytes(finished: StudyDirectory, tmp_path: Path) -> None:
+def test_run_is_repeated_elsewhere_in_the_same_bytes(
+    finished: StudyDirectory, tmp_path: Path
+) -> None:
+    shutil.copyfile(finished.path / "results/runs/small/study.yaml", tmp_path / "study.yaml")
     again = StudyDirectory(tmp_path)
-    again.configure()
-    result = again.snakemake("results/models/best.zip")
+    result = again.snakemake("results/models/small.zip", "--configfile", "study.yaml")
     assert result.status == 0, result.output
     for name in (
         "datasets/ethane/reference.extxyz",
         "datasets/ethane/dataset_info.json",
         "datasets/ethane/shards/train/manifest.json",
         "runs/small/metrics.csv",
-        "models/best.zip",
+        "models/small.zip",
     ):
         paths = [study.path / "results" / name for study in (finished, again)]
         assert file_digest(paths[0]) == file_digest(paths[1]), name
-
-
-def _planned(output: str) -> dict[str, int]:
-    """The jobs that a dry run counts."""
-    if "Nothing to be done" in output:
-        return {}
-    table = output.split("Job stats:")[1].split("total")[0].splitlines()
-    rows = [line.split() for line in table if line and not line.startswith(("job ", "---"))]
-    return {rule: int(count) for rule, count in rows}

@@ -52,7 +52,16 @@ TINY: dict[str, Any] = {
             "batch_size": 4,
         }
     },
-    "nve": {"time_fs": 10},
+    "physics": {
+        "nve": {"time_fs": 10, "max_drift_mev_per_atom": 100},
+        "stability": None,
+        "equation_of_state": None,
+        "relaxation": None,
+        "dimers": None,
+        "invariance": None,
+        "vibrations": None,
+    },
+    "cost": None,
 }
 
 
@@ -70,6 +79,15 @@ class Result:
         return {rule: rules.count(rule) for rule in rules}
 
     @property
+    def planned(self) -> dict[str, int]:
+        """Number of jobs of each rule that a dry run would run, but for the target."""
+        if "Nothing to be done" in self.output:
+            return {}
+        table = self.output.split("Job stats:")[1].split("total")[0].splitlines()
+        rows = [line.split() for line in table if line and not line.startswith(("job ", "---"))]
+        return {rule: int(count) for rule, count in rows if rule != "all"}
+
+    @property
     def errors(self) -> list[str]:
         """The lines in which the user's mistakes are said."""
         return [line for line in self.output.splitlines() if line.startswith("error: ")]
@@ -77,15 +95,25 @@ class Result:
 
 @dataclass(frozen=True)
 class StudyDirectory:
-    """A directory with a study of its own."""
+    """A directory with a study of its own.
+
+    Attributes:
+        path: the directory.
+        code: the checkout whose Snakefile and package it runs with.
+    """
 
     path: Path
+    code: Path = ROOT
 
     def configure(self, change: Callable[[dict[str, Any]], object] | None = None) -> None:
         """Write the study file: the tiny study, changed."""
         study = deepcopy(TINY)
         if change is not None:
             change(study)
+        self.write(study)
+
+    def write(self, study: dict[str, Any]) -> None:
+        """Write any study file."""
         (self.path / "config").mkdir(parents=True, exist_ok=True)
         (self.path / "config" / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
 
@@ -101,13 +129,17 @@ class StudyDirectory:
             return subprocess.Popen(
                 [
                     *(sys.executable, "-m", "snakemake"),
-                    *("--snakefile", str(ROOT / "Snakefile"), *place, *arguments),
+                    *("--snakefile", str(self.code / "Snakefile"), *place, *arguments),
                 ],
                 cwd=self.path,
-                env={n: v for n, v in os.environ.items() if n != "JAX_COMPILATION_CACHE_DIR"},
+                env=self._environment(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def _environment(self) -> dict[str, str]:
+        kept = {n: v for n, v in os.environ.items() if n != "JAX_COMPILATION_CACHE_DIR"}
+        return {**kept, "PYTHONPATH": os.pathsep.join((str(self.code), str(ROOT)))}
 
     def read(self, path: str) -> str:
         """The content of a result."""

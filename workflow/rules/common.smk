@@ -3,10 +3,13 @@
 import logging
 
 from mlip_core.data.splits import SPLITS
+from mlip_core.physics.config import PhysicsConfig
 from mlip_core.reference import is_molecule_name, reference_parts
 from mlip_core.study.checks import check_study
 from mlip_core.study.config import load_study
 from mlip_core.study.devices import visible_gpus
+from mlip_core.study.params import ConfigParams
+from mlip_core.study.remote_file import RemoteFile, is_stored_elsewhere, local_paths
 from mlip_core.study.runtime import share_compiled_programs
 from mlip_core.utils.errors import exit_on_user_error
 
@@ -22,16 +25,31 @@ with exit_on_user_error():
 if STUDY.execution.compilation_cache:
     share_compiled_programs(STUDY.execution.compilation_cache)
 
-TESTSETS = ("test",)
+ENTRIES = STUDY.entries
+TESTSETS = STUDY.evaluated_sets
+CHECKS = STUDY.physics.checks if STUDY.physics else {}
 ENVIRONMENT = "../../environment.yml"
+
+# Files that lie elsewhere: downloaded by a rule, or got by a storage plugin whenever a job needs them.
+REMOTE_FILES = {file.sha256: file for file in STUDY.source_files if isinstance(file, RemoteFile)}
+STORED = {
+    file: storage(file) for file in local_paths(STUDY.source_files) if is_stored_elsewhere(file)
+}
 
 
 wildcard_constraints:
     dataset="|".join(map(re.escape, STUDY.datasets)),
     run="|".join(map(re.escape, STUDY.runs)),
+    entry="|".join(map(re.escape, ENTRIES)),
     split="|".join(SPLITS),
-    testset="|".join(TESTSETS),
+    testset="|".join(map(re.escape, TESTSETS)),
+    check="|".join(CHECKS) or "none",
     job=r"\d{5}-of-\d{5}",
+
+
+def here(files):
+    """Paths of files, wherever they come from."""
+    return [STORED.get(path, path) for path in local_paths(files)]
 
 
 def datasets_of_runs():
@@ -39,18 +57,23 @@ def datasets_of_runs():
     return list(dict.fromkeys(run.dataset for run in STUDY.runs.values()))
 
 
-def dataset_of(wildcards):
-    """The config of the dataset that a job works on, by its own name or its run's."""
+def dataset_name(wildcards):
+    """The dataset that a job works on, by its own name or that of its run or entry."""
     if hasattr(wildcards, "run"):
-        return STUDY.datasets[STUDY.runs[wildcards.run].dataset]
-    return STUDY.datasets[wildcards.dataset]
+        return STUDY.runs[wildcards.run].dataset
+    if hasattr(wildcards, "entry"):
+        return STUDY.dataset_of_entry(wildcards.entry)
+    return wildcards.dataset
+
+
+def dataset_of(wildcards):
+    """The config of the dataset that a job works on."""
+    return STUDY.datasets[dataset_name(wildcards)]
 
 
 def dataset_dir(wildcards):
     """Where the artifacts of a dataset lie."""
-    if hasattr(wildcards, "run"):
-        return f"results/datasets/{STUDY.runs[wildcards.run].dataset}"
-    return f"results/datasets/{wildcards.dataset}"
+    return f"results/datasets/{dataset_name(wildcards)}"
 
 
 def parts_of(wildcards):
@@ -67,19 +90,31 @@ def structure_files(wildcards):
 def source_files(wildcards):
     """The files of labelled structures of a dataset."""
     files = dataset_of(wildcards).source.files
-    return files or [f"{dataset_dir(wildcards)}/reference.extxyz"]
+    return here(files) if files else [f"{dataset_dir(wildcards)}/reference.extxyz"]
 
 
-def part_dirs(wildcards, split):
+def parts_of_split(wildcards, split):
     """What each job makes of the graphs of a split."""
     directory = f"{dataset_dir(wildcards)}/parts/{split}"
     num = dataset_of(wildcards).shard_jobs
-    return [f"{directory}/{job:05d}-of-{num:05d}" for job in range(num)]
+    return [f"{directory}/{job:05d}-of-{num:05d}/shards.json" for job in range(num)]
 
 
-def part_dirs_by_split(wildcards):
+def parts_by_split(wildcards):
     """What each job makes of the graphs of all splits."""
-    return {split: part_dirs(wildcards, split) for split in SPLITS}
+    return {split: parts_of_split(wildcards, split) for split in SPLITS}
+
+
+def start_model(wildcards):
+    """The zip of the model that a run starts from, if any: that of another run, or a file."""
+    start = STUDY.runs[wildcards.run].init_from
+    return f"results/models/{start}.zip" if start in STUDY.runs else start or []
+
+
+def replayed_manifest(wildcards):
+    """The training set of the earlier dataset that a run replays, if any."""
+    replay = STUDY.runs[wildcards.run].finetune.replay
+    return f"results/datasets/{replay.dataset}/shards/train/manifest.json" if replay else []
 
 
 def free_atom_index(wildcards):
@@ -89,9 +124,101 @@ def free_atom_index(wildcards):
     return []
 
 
-def as_params(model, **options):
+def entry_model(wildcards):
+    """The model zip of an entry, if it is not a calculator."""
+    if wildcards.entry in STUDY.runs:
+        return f"results/models/{wildcards.entry}.zip"
+    return STUDY.baselines[wildcards.entry].model or []
+
+
+def entry_calculator(wildcards):
+    """The calculator of an entry, if it is not a model zip."""
+    baseline = STUDY.baselines.get(wildcards.entry)
+    return as_params(baseline.calculator) if baseline and baseline.calculator else None
+
+
+def testset_files(wildcards):
+    """The files of a test set, or those that say where the frames of a split are."""
+    if wildcards.testset in STUDY.testsets:
+        return {"files": here(STUDY.testsets[wildcards.testset].files)}
+    directory = dataset_dir(wildcards)
+    return {
+        "files": source_files(wildcards),
+        "index": f"{directory}/frames.safetensors",
+        "split": f"{directory}/splits/split.json",
+        "frames": f"{directory}/splits/split.safetensors",
+    }
+
+
+def testset_labels(wildcards):
+    """Keys and units of the labels of a test set or a split."""
+    source = STUDY.testsets.get(wildcards.testset) or dataset_of(wildcards)
+    return as_params(source.labels)
+
+
+def testset_require(wildcards):
+    """Labels that each frame of a test set or a split must have."""
+    testset = STUDY.testsets.get(wildcards.testset)
+    return list((testset or dataset_of(wildcards).check).require)
+
+
+def reference_calculator(wildcards):
+    """The calculator that made a dataset, if one did."""
+    reference = dataset_of(wildcards).source.reference
+    return reference.model_dump(include={"calculator", "arguments"}) if reference else None
+
+
+def reference_values(wildcards):
+    """What the calculator that made a dataset says, for checks that are compared with it."""
+    if reference_calculator(wildcards) and CHECKS[wildcards.check].has_reference:
+        return f"{dataset_dir(wildcards)}/physics/{wildcards.check}.json"
+    return []
+
+
+def origin_of(wildcards):
+    """What the study says of where a dataset comes from."""
+    return dataset_of(wildcards).origin
+
+
+def files_of_entry(entry):
+    """What is shown of a model."""
+    directory = f"results/evaluation/{entry}"
+    return {
+        "evaluations": expand(
+            f"{directory}/{{testset}}/{{file}}",
+            testset=TESTSETS,
+            file=("metrics.json", "predictions.extxyz", "structures.parquet", "atoms.parquet"),
+        ),
+        "physics": expand(
+            f"{directory}/physics/{{check}}.{{suffix}}", check=CHECKS, suffix=("json", "csv")
+        ),
+        "calibrations": calibrations_of(entry),
+        "cost": [f"{directory}/cost.json"] if STUDY.cost else [],
+    }
+
+
+def files_of_run(run):
+    """What is shown of a training."""
+    return expand(
+        f"results/runs/{run}/{{file}}",
+        file=("config.yaml", "metrics.csv", "timing.csv", "provenance.json"),
+    )
+
+
+def files_of_dataset(dataset):
+    """What is shown of a dataset."""
+    files = (
+        "dataset_info.json",
+        "quality.json",
+        "splits/split.json",
+        "shards/{split}/manifest.json",
+    )
+    return expand([f"results/datasets/{dataset}/{file}" for file in files], split=SPLITS)
+
+
+def as_params(model):
     """A config as plain values: Snakemake compares them with those of the last run."""
-    return model.model_dump(mode="json", **options)
+    return ConfigParams(model)
 
 
 def training_gpus():

@@ -1,58 +1,33 @@
-rule evaluate_run:
-    """Predictions and errors of a model on a test set."""
+rule evaluate_entry:
+    """Predictions and errors of a model, or of any calculator, on a test set."""
     input:
-        model="results/models/{run}.zip",
-        files=source_files,
-        index=lambda wildcards: f"{dataset_dir(wildcards)}/frames.safetensors",
-        split=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.json",
-        frames=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.safetensors",
+        unpack(testset_files),
+        model=entry_model,
+        info=lambda wildcards: (
+            f"{dataset_dir(wildcards)}/dataset_info.json" if entry_calculator(wildcards) else []
+        ),
     output:
-        metrics="results/evaluation/{run}/{testset}/metrics.json",
-        predictions="results/evaluation/{run}/{testset}/predictions.extxyz",
+        metrics="results/evaluation/{entry}/{testset}/metrics.json",
+        predictions="results/evaluation/{entry}/{testset}/predictions.extxyz",
+        structures="results/evaluation/{entry}/{testset}/structures.parquet",
+        atoms="results/evaluation/{entry}/{testset}/atoms.parquet",
     log:
-        "results/logs/evaluate/{run}/{testset}.log",
+        "results/logs/evaluate/{entry}/{testset}.log",
     benchmark:
-        "results/benchmarks/evaluate/{run}/{testset}.tsv"
+        "results/benchmarks/evaluate/{entry}/{testset}.tsv"
     conda:
         ENVIRONMENT
     threads: 1
     resources:
         gpu=evaluation_gpus(),
         mem_mb=4000,
-        runtime=60,
+        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        labels=lambda wildcards: as_params(dataset_of(wildcards).labels),
-        require=lambda wildcards: list(dataset_of(wildcards).check.require),
-        evaluation=as_params(STUDY.evaluation),
+        calculator=entry_calculator,
+        labels=testset_labels,
+        require=testset_require,
+        batch_size=STUDY.evaluation.batch_size,
+        bootstrap_resamples=STUDY.evaluation.bootstrap_resamples,
+        seed=STUDY.seed,
     script:
         "../scripts/evaluate.py"
-
-
-rule nve:
-    """Dynamics at constant energy: does the model keep it?"""
-    input:
-        model="results/models/{run}.zip",
-        files=source_files,
-        index=lambda wildcards: f"{dataset_dir(wildcards)}/frames.safetensors",
-        split=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.json",
-        frames=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.safetensors",
-    output:
-        summary="results/evaluation/{run}/nve.json",
-        trajectory="results/evaluation/{run}/nve.csv",
-    log:
-        "results/logs/nve/{run}.log",
-    benchmark:
-        "results/benchmarks/nve/{run}.tsv"
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        gpu=evaluation_gpus(),
-        mem_mb=4000,
-        runtime=60,
-    params:
-        labels=lambda wildcards: as_params(dataset_of(wildcards).labels),
-        nve=as_params(STUDY.nve) if STUDY.nve else None,
-        seed=lambda wildcards: STUDY.run_config(wildcards.run).seed,
-    script:
-        "../scripts/nve.py"

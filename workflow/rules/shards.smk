@@ -1,12 +1,15 @@
 rule shard:
-    """One job's share of the graphs of a split: whole shards, however many jobs there are."""
+    """One job's share of the graphs of a split: whole shards, however many jobs there are.
+
+    They lie beside their list, which has their checksums: what is copied or touched is no news.
+    """
     input:
         files=source_files,
         index="results/datasets/{dataset}/frames.safetensors",
         split="results/datasets/{dataset}/splits/split.json",
         frames="results/datasets/{dataset}/splits/split.safetensors",
     output:
-        directory("results/datasets/{dataset}/parts/{split}/{job}"),
+        "results/datasets/{dataset}/parts/{split}/{job}/shards.json",
     log:
         "results/logs/shard/{dataset}/{split}-{job}.log",
     benchmark:
@@ -33,7 +36,7 @@ rule dataset_info:
     the manifests alone, which do not say how many jobs there were.
     """
     input:
-        unpack(part_dirs_by_split),
+        unpack(parts_by_split),
         index=free_atom_index,
     output:
         info="results/datasets/{dataset}/dataset_info.json",

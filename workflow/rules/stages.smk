@@ -14,10 +14,12 @@ rule train:
 
 
 rule evaluate:
-    """All models on the test sets, and in dynamics."""
+    """All models on the test sets, by the physics checks, and their cost."""
     input:
-        expand("results/evaluation/{run}/{testset}/metrics.json", run=STUDY.runs, testset=TESTSETS),
-        expand("results/evaluation/{run}/nve.json", run=STUDY.runs if STUDY.nve else ()),
+        expand("results/evaluation/{entry}/{testset}/metrics.json", entry=ENTRIES, testset=TESTSETS),
+        expand("results/evaluation/{entry}/physics/{check}.json", entry=ENTRIES, check=CHECKS),
+        expand("results/evaluation/{entry}/cost.json", entry=ENTRIES if STUDY.cost else ()),
+        [path for run in STUDY.runs for path in calibrations_of(run)],
 
 
 rule export:

@@ -4,9 +4,12 @@ rule train_run:
         info=lambda wildcards: f"{dataset_dir(wildcards)}/dataset_info.json",
         train=lambda wildcards: f"{dataset_dir(wildcards)}/shards/train/manifest.json",
         valid=lambda wildcards: f"{dataset_dir(wildcards)}/shards/valid/manifest.json",
+        start=start_model,
+        replay=replayed_manifest,
     output:
         model="results/models/{run}.zip",
         config="results/runs/{run}/config.yaml",
+        study="results/runs/{run}/study.yaml",
         metrics="results/runs/{run}/metrics.csv",
         timing="results/runs/{run}/timing.csv",
         provenance="results/runs/{run}/provenance.json",
@@ -28,14 +31,42 @@ rule train_run:
         "../scripts/train.py"
 
 
-rule best:
-    """The best model of the study by the metric of the config, on the validation set."""
+rule select_best:
+    """Which run has the best model, by the metric of the config on the validation set."""
     input:
-        models=expand("results/models/{run}.zip", run=STUDY.runs),
         metrics=expand("results/runs/{run}/metrics.csv", run=STUDY.runs),
+        checks=expand(
+            "results/evaluation/{run}/physics/{check}.json",
+            run=STUDY.runs,
+            check=CHECKS,
+        ),
     output:
-        model="results/models/best.zip",
+        "results/models/best.json",
+    log:
+        "results/logs/select_best.log",
+    benchmark:
+        "results/benchmarks/select_best.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        runs=list(STUDY.runs),
+        select=as_params(STUDY.select_best),
+    script:
+        "../scripts/select_best.py"
+
+
+rule best:
+    """The best model under a name of its own, after the report, which says why if there is none."""
+    input:
         choice="results/models/best.json",
+        models=expand("results/models/{run}.zip", run=STUDY.runs),
+        report=ancient("results/report/index.html"),
+    output:
+        "results/models/best.zip",
     log:
         "results/logs/best.log",
     benchmark:
@@ -48,6 +79,5 @@ rule best:
         runtime=10,
     params:
         runs=list(STUDY.runs),
-        metric=STUDY.select_best.metric,
     script:
         "../scripts/best.py"

@@ -4,7 +4,7 @@ import sys
 
 from mlip_core.study.jobs import run_job
 
-with run_job(snakemake.log[0]):
+with run_job(snakemake):
     from mlip_core.data.frame_index import write_index
     from mlip_core.data.frames import LabelKeys
     from mlip_core.data.quality import QualityConfig, check_files

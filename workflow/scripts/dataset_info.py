@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlip_core.study.jobs import run_job
 
-with run_job(snakemake.log[0]):
+with run_job(snakemake):
     from mlip_core.data.frames import LabelKeys
     from mlip_core.data.shards import gather
     from mlip_core.data.splits import SPLITS
@@ -16,7 +16,7 @@ with run_job(snakemake.log[0]):
         labels = LabelKeys(**params.labels)
         atomic_energies = read_free_atom_energies(snakemake.input.index, labels)
     gather(
-        {split: snakemake.input[split] for split in SPLITS},
+        {split: [Path(part).parent for part in snakemake.input[split]] for split in SPLITS},
         Path(snakemake.output.info).parent,
         atomic_energies,
         params.graph["avg_num_neighbors"],

@@ -2,7 +2,7 @@
 
 from mlip_core.study.jobs import run_job
 
-with run_job(snakemake.log[0]):
+with run_job(snakemake):
     from mlip_core.reference import join_parts
 
     join_parts(snakemake.input, snakemake.output[0])

@@ -3,7 +3,7 @@
 from mlip_core.study.jobs import run_job
 from mlip_core.study.runtime import set_one_thread_for_calculators
 
-with run_job(snakemake.log[0]):
+with run_job(snakemake):
     set_one_thread_for_calculators()
     from mlip_core.reference import ReferencePart, generate_part, write_extxyz
     from pydantic import TypeAdapter

@@ -1,19 +1,17 @@
-"""The report of the study."""
+"""The first page of the report, and what it is about the study as a whole."""
 
-import json
 from pathlib import Path
 
 from mlip_core.study.jobs import run_job
 
-with run_job(snakemake.log[0]):
-    from mlip_core.report import ReportInputs, build_report
+with run_job(snakemake):
+    from mlip_core.report import Evaluated, ReportInputs, write_overview
 
-    choice = json.loads(Path(snakemake.input.choice).read_text(encoding="utf-8"))
     inputs = ReportInputs.from_results(
         "results",
         runs=snakemake.params.runs,
-        best_run=choice["run"],
+        evaluated=Evaluated(**snakemake.params.evaluated),
+        baselines=snakemake.params.baselines,
         title=snakemake.params.title,
-        testsets=snakemake.params.testsets,
     )
-    build_report(Path(snakemake.output.index).parent, inputs)
+    write_overview(Path(snakemake.output.index).parent, inputs)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlip_core.study.jobs import run_job
 
-with run_job(snakemake.log[0]):
+with run_job(snakemake):
     from mlip_core.data.frame_index import read_index
     from mlip_core.data.splits import SplitConfig, load_split, make_split, write_split
 

@@ -21,6 +21,27 @@ for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => sortBy(button.closest("th")));
 }
 
+// The filters of a table stand before it: all words in the name of the row, and its kind.
+function filterRows(form) {
+  const rows = [...form.nextElementSibling.querySelectorAll("tbody tr")];
+  const words = form.elements.text.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const kind = form.elements.kind ? form.elements.kind.value : "";
+  for (const row of rows) {
+    const name = row.cells[0].textContent.toLowerCase();
+    row.hidden = !words.every((word) => name.includes(word))
+      || (kind !== "" && row.dataset.kind !== kind);
+  }
+  const shown = rows.filter((row) => !row.hidden).length;
+  form.querySelector("output").textContent = shown === rows.length ? "" : `${shown} of ${rows.length} rows`;
+}
+
+for (const form of document.querySelectorAll("form.filters")) {
+  form.hidden = form.nextElementSibling.querySelectorAll("tbody tr").length < 2;
+  form.addEventListener("input", () => filterRows(form));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  filterRows(form);
+}
+
 function select(element) {
   const selection = window.getSelection();
   selection.removeAllRanges();
@@ -47,13 +68,7 @@ for (const button of document.querySelectorAll(".copy")) {
   button.addEventListener("click", () => copyCode(button));
 }
 
-// A link to a run that is folded away opens it; print shows all runs.
-function openTarget() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target instanceof HTMLDetailsElement) target.open = true;
+// Print has every picture, also those that were not yet looked at.
+for (const image of document.querySelectorAll("img[loading=lazy]")) {
+  window.addEventListener("beforeprint", () => { image.loading = "eager"; });
 }
-window.addEventListener("hashchange", openTarget);
-openTarget();
-window.addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details.run")) details.open = true;
-});

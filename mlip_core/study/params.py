@@ -1,0 +1,21 @@
+"""A part of the config as a job gets it, and as Snakemake remembers it."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class ConfigParams(dict[str, Any]):
+    """A config as plain values, all of them, whose ``repr`` shows those that are not the defaults.
+
+    Snakemake makes a result again if the ``repr`` of a parameter of its rule is another one than
+    when it was made. A key that a new version of this package brings must not train every model
+    again, so a value that is the default is left out of what is compared.
+    """
+
+    def __init__(self, config: BaseModel) -> None:
+        super().__init__(config.model_dump(mode="json"))
+        self._compared = repr(config.model_dump(mode="json", exclude_defaults=True))
+
+    def __repr__(self) -> str:
+        return self._compared
