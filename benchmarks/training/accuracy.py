@@ -1,10 +1,11 @@
 """Errors on test sets that trainings of equal wall-clock time reach, from process start on.
 
 Every participant trains by its own program for as many epochs as fit into the time. How many that
-are is measured by two short trainings of its own: what a start costs, and what an epoch.
+are is measured by short trainings of its own: what a start costs, and what an epoch.
 """
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -25,11 +26,12 @@ PARTICIPANTS = (
     Participant("mace-torch 0.3.16", "mace_torch", frozenset({"mace"})),
     Participant("nequip 0.19.1", "nequip", frozenset({"nequip"})),
 )
+TITLE = "# Errors after equal times of training"
 SPLIT = {"train": 450, "valid": 50}
 TEST_SETS = {"300 K": "acac/test_MD_300K.xyz", "600 K": "acac/test_MD_600K.xyz"}
 KINDS = {"energy": "energy, meV", "forces": "forces, meV/Å"}
-TRIALS = (1, 3)
-"""Epochs of the short trainings."""
+TRIAL_SECONDS = 60.0
+"""How long the epochs of the last short training take: the first ones are not like others."""
 
 SAFETY = 0.97
 """Share of the time that is planned for: nobody may take longer than the others."""
@@ -81,7 +83,7 @@ def compare(
         reached[participant.name] = runner.train_for(60 * minutes)
     result = {"minutes": minutes, "threads": threads, "machine": describe()}
     write_json(out.with_suffix(".json"), result | {"reached": _plain(reached)})
-    write_text(out.with_suffix(".md"), table(reached, minutes) + "\n")
+    write_text(out.with_suffix(".md"), f"{TITLE}\n\n{table(reached, minutes)}\n")
     return 0
 
 
@@ -119,9 +121,11 @@ class _Runner:
         }
 
     def train_for(self, seconds: float) -> Reached:
-        few, more = (self._run("train", epochs, f"trial-{epochs}") for epochs in TRIALS)
-        per_epoch = max((more - few) / (TRIALS[1] - TRIALS[0]), 1e-3)
-        start = few - TRIALS[0] * per_epoch
+        one, three = (self._run("train", epochs, f"trial-{epochs}") for epochs in (1, 3))
+        more = max(3, 1 + math.ceil(TRIAL_SECONDS * 2 / max(three - one, 1e-3)))
+        taken = three if more == 3 else self._run("train", more, f"trial-{more}")
+        per_epoch = max((taken - one) / (more - 1), 1e-3)
+        start = one - per_epoch
         epochs = max(1, int((SAFETY * seconds - start) / per_epoch))
         taken = self._run("train", epochs, "final")
         self._run("test", epochs, "final")
