@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,8 +66,8 @@ def predict(
         predictions_writer(output) as write,
         progress_bar("structures", None, is_terminal()) as advance,
     ):
-        for found in predict_structures(force_field, _frames(structures, labels), batch_size):
-            structure = _without_stress_of_molecules(found)
+        frames = _frames(structures, labels)
+        for structure in predict_structures(force_field, frames, batch_size):
             write(structure)
             n_structures, n_atoms = n_structures + 1, n_atoms + structure.n_atoms
             _add_errors(errors, structure)
@@ -122,12 +122,6 @@ def _frames(paths: list[Path], labels: "LabelKeys") -> "Iterator[Frame]":
 
     for path in paths:
         yield from iterate_frames(path, labels, require=())
-
-
-def _without_stress_of_molecules(structure: "EvaluatedStructure") -> "EvaluatedStructure":
-    if structure.atoms.pbc.all():
-        return structure
-    return replace(structure, predicted=replace(structure.predicted, stress=None))
 
 
 def _add_errors(errors: dict[str, Errors], structure: "EvaluatedStructure") -> None:
