@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.models.__main__ import DATA_VARIABLE
 from benchmarks.models.cases import CUTOFF_ANGSTROM, DATASETS
 from benchmarks.models.machine import describe
+from benchmarks.models.options import add_environments, environments
 from benchmarks.models.participants import HERE, Participant, python_of
 from benchmarks.models.statistics import Summary, summarise
 from benchmarks.models.worker import running
@@ -55,13 +56,7 @@ def _parse() -> argparse.Namespace:
     add("--data", type=Path, default=os.environ.get(DATA_VARIABLE), help=f"or {DATA_VARIABLE}")
     add("--rounds", type=int, default=15, help="how often the two take turns")
     add("--threads", type=int, default=2)
-    add(
-        "--env",
-        action="append",
-        default=[],
-        metavar="PEER=DIRECTORY",
-        help="an environment to use instead of that made by 'make env'",
-    )
+    add_environments(parser)
     add("--out", type=Path, help="file for results, without suffix: .json and .md are written")
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -96,9 +91,8 @@ def _measure(case: str, arguments: argparse.Namespace) -> dict[str, dict[str, An
 
 
 def _running(participant: Participant, case: str, arguments: argparse.Namespace) -> Any:
-    named = (text.partition("=") for text in arguments.env)
-    environments = {peer: Path(directory) for peer, _, directory in named}
-    python = Path(sys.executable) if participant == OURS else python_of(participant, environments)
+    is_ours = participant == OURS
+    python = Path(sys.executable) if is_ours else python_of(participant, environments(arguments))
     dataset = DATASETS[case]
     request = {
         "library": participant.variant,

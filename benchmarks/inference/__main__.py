@@ -24,6 +24,7 @@ from benchmarks.models.measure import (
     take_turns,
     worker_environment,
 )
+from benchmarks.models.options import add_environments, add_turns, environments
 from benchmarks.models.participants import ENVIRONMENTS, OURS, python_of
 from benchmarks.models.statistics import summarise
 from benchmarks.models.worker import Worker, WorkerError, running
@@ -57,19 +58,8 @@ def _parse() -> argparse.Namespace:
     add("--peers", nargs="*", default=list(PEER_NAMES), choices=PEER_NAMES)
     add("--rounds", type=int, default=6, help="how often participants take turns")
     add("--seconds", type=float, default=2.0, help="about how long a turn lasts")
-    add("--threads", type=int, default=2)
-    add(
-        "--realtime",
-        action="store_true",
-        help="put whoever's turn it is before other processes (needs the right to)",
-    )
-    add(
-        "--env",
-        action="append",
-        default=[],
-        metavar="PEER=DIRECTORY",
-        help="an environment to use instead of that made by 'make env'",
-    )
+    add_turns(parser)
+    add_environments(parser)
     add("--out", type=Path, help="path of the results without suffix")
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -78,11 +68,10 @@ def _parse() -> argparse.Namespace:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    named = (text.partition("=") for text in arguments.env)
     return Settings(
         data=arguments.data.resolve(),
         caches=ENVIRONMENTS / "compiled",
-        environments={peer: Path(directory) for peer, _, directory in named},
+        environments=environments(arguments),
         threads=arguments.threads,
         rounds=arguments.rounds,
         seconds_per_turn=arguments.seconds,

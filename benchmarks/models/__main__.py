@@ -22,6 +22,7 @@ from benchmarks.models.cases import (
 )
 from benchmarks.models.machine import Peaks, describe, measure_peaks
 from benchmarks.models.measure import TASKS, Settings, choose, measure
+from benchmarks.models.options import add_environments, add_turns, environments
 from benchmarks.models.participants import ENVIRONMENT_NAMES, ENVIRONMENTS
 from benchmarks.models.table import Results, comparison, failures, floors
 
@@ -77,19 +78,8 @@ def _parse() -> argparse.Namespace:
     add("--rounds", type=int, default=5, help="how often participants take turns")
     add("--seconds", type=float, default=2.0, help="about how long a turn lasts")
     add("--first-steps", type=int, default=1, help="how often to time starts; 0: not at all")
-    add("--threads", type=int, default=2)
-    add(
-        "--realtime",
-        action="store_true",
-        help="put whoever's turn it is before other processes (needs the right to)",
-    )
-    add(
-        "--env",
-        action="append",
-        default=[],
-        metavar="PEER=DIRECTORY",
-        help="an environment to use instead of that made by 'make env'",
-    )
+    add_turns(parser)
+    add_environments(parser)
     add("--out", type=Path, help="directory for results.json and results.md")
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -102,11 +92,10 @@ def _is_wanted(case: Case, patterns: list[str]) -> bool:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    named = (text.partition("=") for text in arguments.env)
     return Settings(
         data=arguments.data.resolve(),
         caches=ENVIRONMENTS / "compiled",
-        environments={peer: Path(directory) for peer, _, directory in named},
+        environments=environments(arguments),
         threads=arguments.threads,
         rounds=arguments.rounds,
         seconds_per_turn=arguments.seconds,

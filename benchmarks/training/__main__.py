@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.models.options import add_environments, environments
 from mlip_core.study.runtime import prepare_jax
 
 
@@ -66,7 +67,7 @@ def _add_accuracy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="from process start")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=[], help="names of participants")
-    parser.add_argument("--env", action="append", default=[], metavar="PEER=DIRECTORY")
+    add_environments(parser)
     parser.add_argument("--work", type=Path, required=True, help="directory for their files")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/training"))
     parser.set_defaults(run=_accuracy)
@@ -75,7 +76,6 @@ def _add_accuracy(parser: argparse.ArgumentParser) -> None:
 def _accuracy(arguments: argparse.Namespace) -> int:
     from benchmarks.training.accuracy import compare
 
-    environments = dict(entry.split("=", 1) for entry in arguments.env)
     return compare(
         arguments.data.resolve(),
         arguments.work.resolve(),
@@ -83,7 +83,7 @@ def _accuracy(arguments: argparse.Namespace) -> int:
         minutes=arguments.minutes,
         threads=arguments.threads,
         only=arguments.only,
-        environments={name: Path(path) for name, path in environments.items()},
+        environments=environments(arguments),
     )
 
 
