@@ -99,6 +99,14 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
         return self
 
     @model_validator(mode="after")
+    def _losses_have_labels(self) -> Self:
+        for run in self.runs.values():
+            replay = run.finetune.replay
+            for name in (run.dataset, *([] if replay is None else [replay.dataset])):
+                self.datasets[name] = self.datasets[name].requiring(run.loss.weighed)
+        return self
+
+    @model_validator(mode="after")
     def _committees_have_runs(self) -> Self:
         for name, committee in self.committees.items():
             for run in committee.runs:

@@ -1,5 +1,6 @@
 """The datasets of a study file: where structures come from and how they are prepared."""
 
+from collections.abc import Collection
 from typing import Literal, Self
 
 from pydantic import (
@@ -12,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from mlip_core.data.frames import LabelKeys
+from mlip_core.data.frames import QUANTITIES, LabelKeys
 from mlip_core.data.helpers.atomic_energies import parse_atomic_energies
 from mlip_core.data.quality import QualityConfig
 from mlip_core.data.splits import SplitConfig
@@ -119,6 +120,12 @@ class DatasetConfig(Closed):
         """What is said of where the data come from; nothing is made from it but pages."""
         said = self.model_dump(include={"description", "level_of_theory", "licence"})
         return {key: value for key, value in said.items() if value is not None}
+
+    def requiring(self, labels: Collection[str]) -> Self:
+        """The same dataset, in which every frame must have these labels too."""
+        required = [name for name in QUANTITIES if name in labels or name in self.check.require]
+        check = self.check.model_copy(update={"require": tuple(required)})
+        return self.model_copy(update={"check": check})
 
     @model_validator(mode="after")
     def _split_files_are_source_files(self) -> Self:

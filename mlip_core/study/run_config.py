@@ -59,6 +59,20 @@ class LossConfig(Closed):
             raise ValueError("a table of weights must say the weight at epoch 0")
         return weight
 
+    @property
+    def weighed(self) -> set[str]:
+        """Which of energy, forces and stress have a weight, if only in some epochs."""
+        weights = {
+            "energy": self.energy_weight,
+            "forces": self.forces_weight,
+            "stress": self.stress_weight,
+        }
+        return {
+            name
+            for name, weight in weights.items()
+            if (any(weight.values()) if isinstance(weight, dict) else weight)
+        }
+
 
 class TrainingConfig(TrainingLoopConfig):
     """How long and how to train."""

@@ -269,6 +269,20 @@ def test_a_model_that_does_not_say_which_is_mace() -> None:
     assert load_study(study()) == load_study(study(runs__first__model={"architecture": "mace"}))
 
 
+def test_frames_must_have_the_labels_that_a_loss_weighs() -> None:
+    def required(**changes: Any) -> tuple[str, ...]:
+        return load_study(study(**changes)).datasets["water"].check.require
+
+    assert required() == ("energy", "forces")
+    assert required(runs__first__predict_stress=True) == ("energy", "forces", "stress")
+    later = {"stress_weight": {0: 0, 10: 1}}
+    given: dict[str, Any] = {"runs__first__loss": later, "runs__first__predict_stress": True}
+    assert required(**given) == ("energy", "forces", "stress")
+    only_forces = {"energy_weight": 0.0}
+    given = {"runs__first__loss": only_forces, "datasets__water__check": {"require": []}}
+    assert required(**given) == ("forces",)
+
+
 def test_a_study_that_is_no_table() -> None:
     assert "should be a valid dictionary" in message({"datasets": ["water"], "runs": {}})
 

@@ -65,7 +65,8 @@ class QualityConfig(BaseModel):
     """Thresholds of the dataset check.
 
     Attributes:
-        require: labels that every frame must have.
+        require: labels that every frame must have; in a study those that the loss of a run on the
+            dataset weighs are added.
         actions: what to do about each kind of finding.
         min_distance_angstrom: two atoms nearer than this are too close.
         max_gap_angstrom: atoms or pieces farther than this from the rest of a structure stand
