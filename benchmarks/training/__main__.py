@@ -64,12 +64,13 @@ def _kills(arguments: argparse.Namespace) -> int:
 
 def _add_accuracy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="see benchmarks/README.md")
+    parser.add_argument("--case", choices=("acac", "silicon"), default="acac")
     parser.add_argument("--minutes", type=float, default=10.0, help="from process start")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=[], help="names of participants")
     add_environments(parser)
     parser.add_argument("--work", type=Path, required=True, help="directory for their files")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/training"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.set_defaults(run=_accuracy)
 
 
@@ -77,6 +78,7 @@ def _accuracy(arguments: argparse.Namespace) -> int:
     from benchmarks.training.accuracy import compare
 
     return compare(
+        arguments.case,
         arguments.data.resolve(),
         arguments.work.resolve(),
         arguments.out,

@@ -27,14 +27,54 @@ PARTICIPANTS = (
     Participant("nequip 0.19.1", "nequip", frozenset({"nequip"})),
 )
 TITLE = "# Errors after equal times of training"
-SPLIT = {"train": 450, "valid": 50}
-TEST_SETS = {"300 K": "acac/test_MD_300K.xyz", "600 K": "acac/test_MD_600K.xyz"}
-KINDS = {"energy": "energy, meV", "forces": "forces, meV/Å"}
+ROOT_MEAN_SQUARES = {"energy_rmse": "energy, RMSE, meV", "forces_rmse": "forces, RMSE, meV/Å"}
+MEANS = {"energy_per_atom_mae": "energy, MAE, meV/atom", "forces_mae": "forces, MAE, meV/Å"}
 TRIAL_SECONDS = 60.0
 """How long the epochs of the last short training take: the first ones are not like others."""
 
 SAFETY = 0.97
 """Share of the time that is planned for: nobody may take longer than the others."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What everybody trains on and is tested on.
+
+    Attributes:
+        file: with the structures to train on and to validate.
+        valid: which of them are for validation; all others are trained on.
+        tests: files of test sets by name.
+        columns: headers of the errors to show, by the names that ``trainer_protocol`` has.
+        stress: whether the stress is learned too.
+        participants: who has a trainer for it.
+    """
+
+    file: str
+    valid: slice
+    tests: dict[str, str]
+    columns: dict[str, str]
+    stress: bool
+    participants: tuple[Participant, ...]
+
+
+CASES = {
+    "acac": Case(
+        file="acac/train_300K.xyz",
+        valid=slice(450, None),
+        tests={"300 K": "acac/test_MD_300K.xyz", "600 K": "acac/test_MD_600K.xyz"},
+        columns=ROOT_MEAN_SQUARES,
+        stress=False,
+        participants=PARTICIPANTS,
+    ),
+    "silicon": Case(
+        file="silicon/train.xyz",
+        valid=slice(None, None, 11),  # they are sorted by kind
+        tests={"test": "silicon/test.xyz"},
+        columns=MEANS,
+        stress=True,
+        participants=(OURS,),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +84,7 @@ class Reached:
     Attributes:
         epochs: of its training.
         seconds: of its whole program.
-        errors: ``{"energy": eV, "forces": eV/Å}`` for each test set.
+        errors: for each test set as in ``trainer_protocol``.
     """
 
     epochs: int
@@ -53,6 +93,7 @@ class Reached:
 
 
 def compare(
+    name: str,
     data: Path,
     work: Path,
     out: Path,
@@ -61,44 +102,56 @@ def compare(
     only: list[str],
     environments: dict[str, Path],
 ) -> int:
-    """Train all, one after another, and write ``out`` with ``.md`` and ``.json``.
+    """Train all, one after another, and write ``training-<case>-<minutes>min`` in two formats.
+
+    What others reached in such a comparison on this machine before stays in it.
 
     Args:
+        name: of the case.
         data: directory of the benchmarks' data.
         work: directory for the files of the participants.
-        out: path of the results without suffix.
+        out: directory of the results.
         minutes: time of each.
         threads: of each.
         only: peers that take part; all if empty.
         environments: directories of environments to use, by peer.
     """
-    files = _prepare(data, work)
-    reached = {}
-    for participant in PARTICIPANTS:
+    case = CASES[name]
+    files = _prepare(case, data, work)
+    result = {"minutes": minutes, "threads": threads, "machine": describe()}
+    path = out / f"training-{name}-{minutes:g}min.json"
+    reached = _reached_before(path, result)
+    for participant in case.participants:
         if only and participant.peer not in only:
             continue
         python = python_of(participant, environments)
         settings = files | {"threads": threads}
         runner = _Runner(participant, python, work / participant.peer, settings)
         reached[participant.name] = runner.train_for(60 * minutes)
-    result = {"minutes": minutes, "threads": threads, "machine": describe()}
-    write_json(out.with_suffix(".json"), result | {"reached": _plain(reached)})
-    write_text(out.with_suffix(".md"), f"{TITLE}\n\n{table(reached, minutes)}\n")
+        plain = {name: vars(one) for name, one in reached.items()}
+        write_json(path, result | {"reached": plain})
+        machine = ", ".join(f"{key} {value}" for key, value in describe().items())
+        head = f"{TITLE}\n\nMachine: {machine}; {threads} threads, float32."
+        write_text(path.with_suffix(".md"), f"{head}\n\n{table(reached, minutes, case)}\n")
     return 0
 
 
-def table(reached: dict[str, Reached], minutes: float) -> str:
-    """Root mean squared errors, Markdown."""
-    tests = next(iter(reached.values())).errors if reached else {}
+def _reached_before(path: Path, conditions: dict[str, Any]) -> dict[str, Reached]:
+    before = json.loads(path.read_text()) if path.exists() else {}
+    if any(before.get(key) != value for key, value in conditions.items()):
+        return {}
+    return {name: Reached(**one) for name, one in before["reached"].items()}
+
+
+def table(reached: dict[str, Reached], minutes: float, case: Case) -> str:
+    """Errors, Markdown."""
     header = [f"{minutes:g} min", "epochs", "time"]
-    header += [f"{name}: {label}" for name in tests for label in KINDS.values()]
+    header += [f"{name}: {label}" for name in case.tests for label in case.columns.values()]
     lines = [header, ["---"] * len(header)]
     for name, one in reached.items():
         cells = [name, str(one.epochs), f"{one.seconds:.0f} s"]
         cells += [
-            f"{1000 * one.errors[test][kind]:.3g}"
-            for test in tests
-            for kind in ("energy", "forces")
+            f"{1000 * one.errors[test][kind]:.3g}" for test in case.tests for kind in case.columns
         ]
         lines.append(cells)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -151,20 +204,19 @@ class _Runner:
         return time.perf_counter() - start
 
 
-def _prepare(data: Path, work: Path) -> dict[str, Any]:
-    """The first 450 structures to train on and the next 50 to validate, as files."""
+def _prepare(case: Case, data: Path, work: Path) -> dict[str, Any]:
+    """The structures to train on and those to validate as files, and what else trainers need."""
     work.mkdir(parents=True, exist_ok=True)
-    frames = _frames(data / "acac" / "train_300K.xyz")
-    paths = {"both": work / "both.xyz"}
-    chosen = {name: list(islice(frames, count)) for name, count in SPLIT.items()}
-    for name, texts in chosen.items():
-        paths[name] = work / f"{name}.xyz"
-        paths[name].write_text("".join(texts), encoding="utf-8")
-    both = "".join(text for texts in chosen.values() for text in texts)
-    paths["both"].write_text(both, encoding="utf-8")
-    tests = {name: str(data / file) for name, file in TEST_SETS.items()}
-    files: dict[str, Any] = {name: str(path) for name, path in paths.items()}
-    return files | {"tests": tests, "split": SPLIT}
+    frames = list(_frames(data / case.file))
+    of_validation = set(range(len(frames))[case.valid])
+    texts = {"train": "", "valid": ""}
+    for index, frame in enumerate(frames):
+        texts["valid" if index in of_validation else "train"] += frame
+    settings: dict[str, Any] = {"stress": case.stress}
+    for name, text in texts.items():
+        settings[name] = str(work / f"{name}.xyz")
+        write_text(Path(settings[name]), text)
+    return settings | {"tests": {name: str(data / file) for name, file in case.tests.items()}}
 
 
 def _frames(path: Path) -> Iterator[str]:
@@ -172,7 +224,3 @@ def _frames(path: Path) -> Iterator[str]:
     with open(path, encoding="utf-8") as lines:
         for count in lines:
             yield "".join([count, *islice(lines, int(count) + 1)])
-
-
-def _plain(reached: dict[str, Reached]) -> dict[str, Any]:
-    return {name: vars(one) for name, one in reached.items()}

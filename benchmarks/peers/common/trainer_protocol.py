@@ -1,9 +1,11 @@
 """How a library is asked to train a model and to say its errors: ``train|test SETTINGS``.
 
 ``SETTINGS`` is a JSON file: ``train``, ``valid`` and ``tests`` (paths of extended XYZ by name),
-``directory`` for everything that is written, ``epochs``, ``threads``. ``test`` writes
-``errors.json`` into the directory: for each test set the root mean squared errors of the energy of
-a structure (``energy``, eV) and of force components (``forces``, eV/Å).
+``directory`` for everything that is written, ``epochs``, ``threads``, ``stress`` (whether it is
+learned too). ``test`` writes ``errors.json`` into the directory: for each test set the root mean
+squared errors of the energy of a structure (``energy_rmse``, eV) and of force components
+(``forces_rmse``, eV/Å), and the mean absolute ones of the energy per atom
+(``energy_per_atom_mae``, eV) and of force components (``forces_mae``, eV/Å).
 """
 
 import json
@@ -38,13 +40,20 @@ def serve(trainer: Trainer) -> None:
 
 
 def _errors(calculator: Any, file: str) -> dict[str, float]:
-    energies, forces = [], []
+    energies, per_atom, forces = [], [], []
     for atoms in read(file, ":"):
         reference = atoms.calc.results
         calculator.calculate(atoms, ["energy", "forces"], ["positions", "numbers", "cell"])
         energies.append(calculator.results["energy"] - reference["energy"])
+        per_atom.append(energies[-1] / len(atoms))
         forces.append((calculator.results["forces"] - reference["forces"]).ravel())
-    return {"energy": _root_mean_square(energies), "forces": _root_mean_square(np.stack(forces))}
+    components = np.concatenate(forces)
+    return {
+        "energy_rmse": _root_mean_square(energies),
+        "forces_rmse": _root_mean_square(components),
+        "energy_per_atom_mae": float(np.mean(np.abs(per_atom))),
+        "forces_mae": float(np.mean(np.abs(components))),
+    }
 
 
 def _root_mean_square(deltas: Any) -> float:

@@ -19,11 +19,12 @@ class Ours:
         """Make the dataset, train and choose the best model, as a user does."""
         directory = Path(settings["directory"])
         (directory / "config").mkdir(parents=True, exist_ok=True)
+        split = {name: {"files": [settings[name]]} for name in ("train", "valid")}
         study = {
             "datasets": {
                 "data": {
-                    "source": {"files": [settings["both"]]},
-                    "split": settings["split"] | {"test": 0},
+                    "source": {"files": [settings[name] for name in split]},
+                    "split": split | {"test": 0},
                     "graph": {"graph_cutoff_angstrom": 5.0},
                 }
             },
@@ -31,6 +32,7 @@ class Ours:
                 RUN: {
                     "dataset": "data",
                     "model": {"num_channels": 32, "l_max": 3, "node_symmetry": 1, "correlation": 3},
+                    "predict_stress": settings["stress"],
                     "training": {"num_epochs": settings["epochs"]},
                 }
             },
