@@ -1,7 +1,6 @@
 """``python -m benchmarks.models``: measures, prints the tables, and writes them to a directory."""
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -16,7 +15,7 @@ from benchmarks.models.cases import (
     DATASETS,
     LARGE_CELL,
     Case,
-    scaling_cases,
+    size_cases,
     standard_cases,
     write_large_cell,
 )
@@ -25,6 +24,7 @@ from benchmarks.models.measure import TASKS, Settings, choose, measure
 from benchmarks.models.options import add_environments, add_turns, environments
 from benchmarks.models.participants import ENVIRONMENT_NAMES, ENVIRONMENTS
 from benchmarks.models.table import Results, comparison, failures, floors
+from mlip_core.utils.files import write_json, write_text
 
 DATA_VARIABLE = "BENCHMARK_DATA"
 FLOOR_MEANS = "operations and bytes by XLA's count over the peaks; bytes at the rate of caches."
@@ -34,7 +34,7 @@ def main() -> None:
     """Measure speed and memory of our models and of their peers."""
     arguments = _parse()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    cases = scaling_cases() if arguments.scaling else standard_cases()
+    cases = size_cases() if arguments.sizes else standard_cases()
     wanted = [case for case in cases if _is_wanted(case, arguments.cases)]
     peaks = measure_peaks(arguments.threads, arguments.realtime)
     results: Results = {}
@@ -65,7 +65,7 @@ def _parse() -> argparse.Namespace:
         default=["*"],
         help="names with wildcards, e.g. '*-mace*'; default: all",
     )
-    add("--scaling", action="store_true", help="other sizes instead of the standard cases")
+    add("--sizes", action="store_true", help="other sizes instead of the standard cases")
     add(
         "--peers",
         nargs="*",
@@ -80,7 +80,7 @@ def _parse() -> argparse.Namespace:
     add("--first-steps", type=int, default=1, help="how often to time starts; 0: not at all")
     add_turns(parser)
     add_environments(parser)
-    add("--out", type=Path, help="directory for results.json and results.md")
+    add("--out", type=Path, help="path of the results, without suffix")
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error(f"give --data or set {DATA_VARIABLE}")
@@ -107,7 +107,6 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 def _write(results: Results, peaks: Peaks, arguments: argparse.Namespace) -> None:
     if arguments.out is None:
         return
-    arguments.out.mkdir(parents=True, exist_ok=True)
     content = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": describe(),
@@ -118,8 +117,8 @@ def _write(results: Results, peaks: Peaks, arguments: argparse.Namespace) -> Non
             for case, participants in results.items()
         },
     }
-    (arguments.out / "results.json").write_text(json.dumps(content, indent=1) + "\n")
-    (arguments.out / "results.md").write_text(_report(results, peaks, arguments))
+    write_json(arguments.out.with_suffix(".json"), content)
+    write_text(arguments.out.with_suffix(".md"), _report(results, peaks, arguments))
 
 
 def _report(results: Results, peaks: Peaks, arguments: argparse.Namespace) -> str:

@@ -112,7 +112,7 @@ def standard_cases() -> list[Case]:
     ]
 
 
-def scaling_cases() -> list[Case]:
+def size_cases() -> list[Case]:
     """Other numbers of channels, other degrees, and a large cell."""
     variations = (
         ("mace", "64channels", {"num_channels": 64}),

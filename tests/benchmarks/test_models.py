@@ -13,7 +13,7 @@ from ase.io import read
 from benchmarks.models.cases import (
     CUTOFF_ANGSTROM,
     Case,
-    scaling_cases,
+    size_cases,
     standard_cases,
     write_large_cell,
 )
@@ -126,13 +126,13 @@ class TestTables:
 
 
 class TestCases:
-    @pytest.mark.parametrize("case", standard_cases() + scaling_cases(), ids=lambda c: c.name)
+    @pytest.mark.parametrize("case", standard_cases() + size_cases(), ids=lambda c: c.name)
     def test_network_is_valid(self, case: Case):
         config = network_class(case.architecture).Config(**case.network)
         assert case.network.items() <= config.model_dump(mode="json").items()
 
     def test_names_differ(self):
-        names = [case.name for case in standard_cases() + scaling_cases()]
+        names = [case.name for case in standard_cases() + size_cases()]
         assert len(set(names)) == len(names)
 
     def test_json_survives_a_pipe(self, tmp_path: Path):

@@ -1,4 +1,7 @@
-"""This project's data path, training step and predictor, under the protocol of the benchmark."""
+"""This project's data path, training step and predictor, under the protocol of the benchmark.
+
+If JAX has several devices, they share each training step, with a batch for each.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -15,7 +18,9 @@ from mlip_core.models import ForceField
 from mlip_core.models.loss import MSELoss
 from mlip_core.models.registry import network_class
 from mlip_core.training import get_default_mlip_optimizer
+from mlip_core.training.batches import device_batches
 from mlip_core.training.ema import exponentially_moving_average
+from mlip_core.training.parallel import mesh_of_all_devices, replicate
 from mlip_core.training.training_state import init_training_state
 from mlip_core.training.training_step import make_train_step
 
@@ -28,8 +33,12 @@ class Program:
 
     def __init__(self, case: dict[str, Any]) -> None:
         self._case = case
-        batches, info = load(case)
-        self._batches = itertools.cycle(batches)
+        graphs, info = load(case)
+        mesh = mesh_of_all_devices()
+        self._batches = itertools.cycle(list(device_batches(graphs, 1, mesh=mesh)))
+        self._edges = [
+            int(graph.n_edge[jraph.get_graph_padding_mask(graph)].sum()) for graph in graphs
+        ]
 
         network = network_class(case["architecture"])
         force_field = ForceField.from_mlip_network(
@@ -39,20 +48,22 @@ class Program:
         optimizer = get_default_mlip_optimizer()
         ema = exponentially_moving_average(0.99)
         self._force_field = force_field
-        self._state = init_training_state(force_field.params, optimizer, ema)
+        state = init_training_state(force_field.params, optimizer, ema)
+        self._state = replicate(state, mesh)
         self._sums: Any = None
-        self._step = make_train_step(force_field.predictor, loss, optimizer, ema)
+        self._step = make_train_step(force_field.predictor, loss, optimizer, ema, mesh=mesh)
 
     @cached_property
     def _singles(self) -> Iterator[Any]:
         """The first structure by itself; made when asked for, as the start is timed."""
-        return itertools.cycle(load(self._case | SINGLE)[0])
+        return itertools.cycle(jax.device_put(load(self._case | SINGLE)[0]))
 
     def describe(self) -> dict[str, Any]:
         """See ``protocol.Program``."""
         return {
             "versions": {name: version(name) for name in ("mlip-core", "jax", "jaxlib")},
             "parameters": sum(leaf.size for leaf in jax.tree.leaves(self._force_field.params)),
+            "edges": sum(self._edges) / len(self._edges),
         }
 
     def run(self, task: str) -> Callable[[], int]:
@@ -63,7 +74,7 @@ class Program:
             jax.block_until_ready((self._state, self._sums, is_finite))
         else:
             jax.block_until_ready(self._force_field(batch))
-        return lambda: int(np.sum(jraph.get_graph_padding_mask(batch)))
+        return lambda: _count_structures(batch)
 
     def cost(self, task: str) -> dict[str, float]:
         """See ``protocol.Program``."""
@@ -82,7 +93,7 @@ class Program:
 
 
 def load(case: dict[str, Any]) -> tuple[list[jraph.GraphsTuple], Any]:
-    """The batches of one epoch, on the device, and the statistics of the dataset."""
+    """The batches of one epoch and the statistics of the dataset."""
     reader = ExtxyzReader(
         ExtxyzReader.Config(
             train_dataset_paths=case["file"], train_num_to_load=case["num_structures"]
@@ -94,4 +105,11 @@ def load(case: dict[str, Any]) -> tuple[list[jraph.GraphsTuple], Any]:
     builder = GraphDatasetBuilder(reader, config)
     builder.prepare_datasets()
     train = builder.get_splits()[0]
-    return jax.device_put(list(train)), builder.dataset_info
+    return list(train), builder.dataset_info
+
+
+def _count_structures(batch: jraph.GraphsTuple) -> int:
+    """Of a batch, or of the batches of several devices."""
+    mask = jraph.get_graph_padding_mask
+    masks = mask(batch) if batch.n_node.ndim == 1 else jax.vmap(mask)(batch)
+    return int(np.sum(masks))

@@ -1,0 +1,1 @@
+"""How the cost of a step grows with the size of what is computed."""
