@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.models.machine import describe
 from benchmarks.models.measure import Settings, take_turns, worker_environment
 from benchmarks.models.options import add_turns
 from benchmarks.models.participants import ENVIRONMENTS, OURS
 from benchmarks.models.statistics import summarise
+from benchmarks.models.table import markdown
 from benchmarks.models.worker import running
+from benchmarks.reporting import write_report
 from benchmarks.scaling.axes import Axis, Point, axes
 from benchmarks.scaling.plot import plot
-from mlip_core.utils.files import write_json, write_text
 
 TASKS = {"train": "training step", "single": "one structure"}
 FITTED = 3
@@ -89,30 +89,25 @@ def exponent_of(sizes: list[float], seconds: list[float]) -> float:
 
 
 def _write(path: Path, found: dict[str, Any], threads: int) -> None:
-    write_json(path.with_suffix(".json"), {"machine": describe(), "threads": threads, **found})
     plot(found, TASKS, path.with_suffix(".svg"))
-    machine = ", ".join(f"{key} {value}" for key, value in describe().items())
-    head = (
-        "# How the time of a step grows\n\n`make -C benchmarks scaling`. MACE with 32 channels, "
-        "l_max 3, correlation 3, cutoff 5 Å, unless that is what grows.\n\n"
-        f"Machine: {machine}; {threads} threads, float32. Milliseconds, medians; the exponents are "
-        f"those of the {FITTED} largest sizes.\n\n![Times of a step]({path.name}.svg)"
+    notes = (
+        "`make -C benchmarks scaling`. MACE with 32 channels, l_max 3, correlation 3 and a cutoff "
+        "of 5 Å in float32, unless that is what grows. Milliseconds, medians; the exponents are "
+        f"those of the {FITTED} largest sizes."
     )
+    image = f"![Times of a step]({path.name}.svg)"
     tables = [_table(axis) for axis in found.values()]
-    text = "\n\n".join([head, *tables]) + "\n"
-    write_text(path.with_suffix(".md"), text)
-    sys.stdout.write(text)
+    write_report(path, "How the time of a step grows", threads, found, [notes, image, *tables])
 
 
 def _table(axis: dict[str, Any]) -> str:
     tasks = list(axis["exponents"])
-    header = [axis["label"], "edges of a step", *(TASKS[task] for task in tasks)]
-    lines = [header, ["---"] * len(header)]
-    for row in axis["rows"]:
-        times = [f"{1000 * row[task]:.3g}" for task in tasks]
-        lines.append([f"{row['size']:g}", f"{row['edges']:.0f}", *times])
-    lines.append(["exponent", "", *(f"{axis['exponents'][task]:.2f}" for task in tasks)])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    rows = [
+        [f"{row['size']:g}", f"{row['edges']:.0f}", *(f"{1000 * row[task]:.3g}" for task in tasks)]
+        for row in axis["rows"]
+    ]
+    rows.append(["exponent", "", *(f"{axis['exponents'][task]:.2f}" for task in tasks)])
+    return markdown([axis["label"], "edges of a step", *(TASKS[task] for task in tasks)], rows)
 
 
 if __name__ == "__main__":

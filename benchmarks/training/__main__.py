@@ -1,13 +1,16 @@
 """What a training costs, survives and reaches."""
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks.models.options import add_environments, environments
+from benchmarks.models.table import markdown
+from benchmarks.reporting import write_report
 from mlip_core.study.runtime import prepare_jax
+
+RESULTS = Path("benchmarks/results")
 
 
 def main() -> int:
@@ -26,6 +29,7 @@ def _add_overhead(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of an epoch")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=RESULTS / "overhead", help="without suffix")
     parser.set_defaults(run=_overhead)
 
 
@@ -35,7 +39,11 @@ def _overhead(arguments: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory() as directory:
         result = measure_overhead(Path(directory), arguments.seconds, arguments.epochs)
-    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    row = [f"{result[name]:.3f} s" for name in ("epoch", "steps only")]
+    header = ["steps", "an epoch with everything", "its steps only", "overhead"]
+    body = [markdown(header, [[f"{result['steps']}", *row, f"{result['overhead']:.1%}"]])]
+    title = "What a training takes beside its steps"
+    write_report(arguments.out, title, arguments.threads, result, body)
     return 0
 
 
@@ -44,6 +52,7 @@ def _add_kills(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, default=120)
     parser.add_argument("--scenario", default="diverging", help="plain, diverging or adaptive")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=RESULTS / "kills", help="without suffix")
     parser.set_defaults(run=_kills)
 
 
@@ -58,7 +67,11 @@ def _kills(arguments: argparse.Namespace) -> int:
             arguments.scenario,
             arguments.seed,
         )
-    sys.stdout.write(json.dumps(vars(outcome), indent=2) + "\n")
+    header = ["ended by SIGKILL", "by SIGTERM", "half-written checkpoints left", "differences"]
+    differences = ", ".join(outcome.differences) or "none"
+    row = [str(outcome.kills), str(outcome.stops), str(outcome.half_written), differences]
+    title = "A training ended at random moments and resumed, beside one left alone"
+    write_report(arguments.out, title, 1, vars(outcome), [markdown(header, [row])])
     return 1 if outcome.differences else 0
 
 
@@ -70,7 +83,7 @@ def _add_accuracy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="*", default=[], help="names of participants")
     add_environments(parser)
     parser.add_argument("--work", type=Path, required=True, help="directory for their files")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.set_defaults(run=_accuracy)
 
 

@@ -18,7 +18,9 @@ from typing import Any
 
 from benchmarks.models.machine import describe
 from benchmarks.models.participants import HERE, OURS, Participant, python_of
-from mlip_core.utils.files import write_json, write_text
+from benchmarks.models.table import markdown
+from benchmarks.reporting import write_report
+from mlip_core.utils.files import write_text
 
 PARTICIPANTS = (
     OURS,
@@ -26,7 +28,10 @@ PARTICIPANTS = (
     Participant("mace-torch 0.3.16", "mace_torch", frozenset({"mace"})),
     Participant("nequip 0.19.1", "nequip", frozenset({"nequip"})),
 )
-TITLE = "# Errors after equal times of training"
+NOTES = (
+    "`make -C benchmarks accuracy`. All train on the same structures, each by its own program and "
+    "recipe, one after the other, from process start on; float32."
+)
 ROOT_MEAN_SQUARES = {"energy_rmse": "energy, RMSE, meV", "forces_rmse": "forces, RMSE, meV/Å"}
 MEANS = {"energy_per_atom_mae": "energy, MAE, meV/atom", "forces_mae": "forces, MAE, meV/Å"}
 TRIAL_SECONDS = 60.0
@@ -118,9 +123,9 @@ def compare(
     """
     case = CASES[name]
     files = _prepare(case, data, work)
-    result = {"minutes": minutes, "threads": threads, "machine": describe()}
-    path = out / f"training-{name}-{minutes:g}min.json"
-    reached = _reached_before(path, result)
+    conditions = {"minutes": minutes, "threads": threads, "machine": describe()}
+    path = out / f"training-{name}-{minutes:g}min"
+    reached = _reached_before(path.with_name(f"{path.name}.json"), conditions)
     for participant in case.participants:
         if only and participant.peer not in only:
             continue
@@ -128,11 +133,9 @@ def compare(
         settings = files | {"threads": threads}
         runner = _Runner(participant, python, work / participant.peer, settings)
         reached[participant.name] = runner.train_for(60 * minutes)
-        plain = {name: vars(one) for name, one in reached.items()}
-        write_json(path, result | {"reached": plain})
-        machine = ", ".join(f"{key} {value}" for key, value in describe().items())
-        head = f"{TITLE}\n\nMachine: {machine}; {threads} threads, float32."
-        write_text(path.with_suffix(".md"), f"{head}\n\n{table(reached, minutes, case)}\n")
+        figures = {"minutes": minutes, "reached": {key: vars(one) for key, one in reached.items()}}
+        body = [NOTES, table(reached, minutes, case)]
+        write_report(path, "Errors after equal times of training", threads, figures, body)
     return 0
 
 
@@ -147,14 +150,12 @@ def table(reached: dict[str, Reached], minutes: float, case: Case) -> str:
     """Errors, Markdown."""
     header = [f"{minutes:g} min", "epochs", "time"]
     header += [f"{name}: {label}" for name in case.tests for label in case.columns.values()]
-    lines = [header, ["---"] * len(header)]
+    rows = []
     for name, one in reached.items():
-        cells = [name, str(one.epochs), f"{one.seconds:.0f} s"]
-        cells += [
-            f"{1000 * one.errors[test][kind]:.3g}" for test in case.tests for kind in case.columns
-        ]
-        lines.append(cells)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        errors = [one.errors[test][kind] for test in case.tests for kind in case.columns]
+        rows.append([name, str(one.epochs), f"{one.seconds:.0f} s"])
+        rows[-1] += [f"{1000 * error:.3g}" for error in errors]
+    return markdown(header, rows)
 
 
 class _Runner:
