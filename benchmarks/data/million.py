@@ -48,7 +48,7 @@ def _parse() -> argparse.Namespace:
     add("--structures", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     add("--scratch", type=Path, default=Path(".benchmark"), help="needs 30 kB for each structure")
     add("--jobs", type=int, nargs="+", default=[1, 3, 8], help="numbers of jobs to compare")
-    add("--compare-up-to", type=int, default=100_000, help="more structures: the first number only")
+    add("--compare-up-to", type=int, default=100_000, help="more structures: the last number only")
     add("--batches", type=int, default=2000, help="how many to read")
     add("--cores", type=int, default=2)
     add("--out", type=Path, help="file for results, without suffix: .json and .md are written")
@@ -60,7 +60,7 @@ def _measure(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
     directory = arguments.scratch.resolve() / str(count)
     directory.mkdir(parents=True, exist_ok=True)
     write_structures(directory / "structures.xyz", count)
-    jobs = arguments.jobs if count <= arguments.compare_up_to else arguments.jobs[:1]
+    jobs = arguments.jobs if count <= arguments.compare_up_to else arguments.jobs[-1:]
     digests, stages = [], {}
     for n_jobs in jobs:
         _prepare(directory, count, n_jobs, arguments.cores)
@@ -105,7 +105,8 @@ def _digest_of_results(directory: Path) -> str:
     """Of all that trainings read."""
     digest = sha256()
     dataset = directory / "results" / "datasets" / DATASET
-    for path in [dataset / "dataset_info.json", *sorted((dataset / "shards").rglob("*.*"))]:
+    shards = sorted((dataset / "shards").glob("*/*.*"))
+    for path in [dataset / "dataset_info.json", *filter(Path.is_file, shards)]:
         digest.update(f"{path.name} ".encode())
         with open(path, "rb") as file:
             while chunk := file.read(MIB):

@@ -16,7 +16,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from scipy.sparse import csr_array
 
-from mlip_core.data.frames import QUANTITIES, Frame
+from mlip_core.data.frames import QUANTITIES, FrameBlock
 from mlip_core.data.versioned_arrays import ArraysFormat
 from mlip_core.utils.errors import UserError
 
@@ -153,23 +153,23 @@ class FrameIndexBuilder:
     def __len__(self) -> int:
         return len(self._columns["file"])
 
-    def add(self, file: int, frames: Sequence[Frame]) -> None:
-        """Append the next frames, at least one, of file number ``file``.
+    def add(self, file: int, frames: FrameBlock) -> None:
+        """Append the next frames of file number ``file``.
 
         Raises:
             UserError: if one lacks the key by which frames are grouped.
         """
+        flags = _flags(frames)
         columns = self._columns
-        for frame in frames:
-            columns["file"].append(file)
-            columns["index"].append(frame.index)
-            columns["offset"].append(-1 if frame.offset is None else frame.offset)
-            columns["n_atoms"].append(len(frame))
-            columns["energy"].append(np.nan if frame.energy is None else frame.energy)
-            columns["group"].append(self._group(frame))
-            columns["flags"].append(_flags(frame))
-            self._digests += bytes.fromhex(frame.digest)
+        columns["file"].extend([file] * len(frames))
+        columns["index"].extend(frames.index)
+        columns["offset"].extend([-1 if offset is None else offset for offset in frames.offset])
+        columns["n_atoms"].extend(frames.n_atoms.tolist())
+        columns["energy"].extend(frames.energy.tolist())
+        columns["group"].extend([self._group(frames, i, flags) for i in range(len(frames))])
+        columns["flags"].extend(flags.tolist())
         columns["composition"].extend(self._composition_ids(frames).tolist())
+        self._digests += b"".join(frames.digests)
 
     def build(self) -> FrameIndex:
         """The index, with no frame dropped."""
@@ -189,24 +189,23 @@ class FrameIndexBuilder:
             **columns,
         )
 
-    def _group(self, frame: Frame) -> int:
-        if self._group_key is None or (self._group_key not in frame.info and _is_free_atom(frame)):
+    def _group(self, frames: FrameBlock, i: int, flags: np.ndarray) -> int:
+        info = frames.info[i]
+        if self._group_key is None or (self._group_key not in info and flags[i] & _FREE_ATOM):
             name = ""
-        elif self._group_key in frame.info:
-            name = str(frame.info[self._group_key])
+        elif self._group_key in info:
+            name = str(info[self._group_key])
         else:
-            known = ", ".join(frame.info) or "none"
+            known = ", ".join(info) or "none"
             raise UserError(
-                f"{frame.place}: has no property {self._group_key!r} to be grouped by "
-                f"(its properties: {known}); give it, or split by another key"
+                f"{frames.file}: frame {frames.index[i]}: has no property {self._group_key!r} to be"
+                f" grouped by (its properties: {known}); give it, or split by another key"
             )
         return self._groups.setdefault(name, len(self._groups))
 
-    def _composition_ids(self, frames: Sequence[Frame]) -> np.ndarray:
-        sizes = [len(frame) for frame in frames]
-        numbers = np.concatenate([frame.numbers for frame in frames])
-        width = numbers.max() + 1
-        cells = np.repeat(np.arange(len(frames)) * width, sizes) + numbers
+    def _composition_ids(self, frames: FrameBlock) -> np.ndarray:
+        width = int(frames.numbers.max()) + 1
+        cells = frames.frame_of_atom * width + frames.numbers
         counts = np.bincount(cells, minlength=len(frames) * width).reshape(-1, width)
         distinct, which = np.unique(counts, axis=0, return_inverse=True)
         known = self._compositions
@@ -224,16 +223,53 @@ def read_index(path: str | os.PathLike[str]) -> FrameIndex:
     """Read an index.
 
     Raises:
-        UserError: if the file is missing or something else.
+        UserError: if the file is missing, damaged or something else.
     """
     header, arrays = _FORMAT.read(path)
-    return FrameIndex(
-        files=tuple(header["files"]),
-        group_key=header["group_key"],
-        groups=tuple(header["groups"]),
-        drop_reasons=tuple(header["drop_reasons"]),
-        **arrays,
+    try:
+        index = FrameIndex(
+            files=tuple(header["files"]),
+            group_key=header["group_key"],
+            groups=tuple(header["groups"]),
+            drop_reasons=tuple(header["drop_reasons"]),
+            **arrays,
+        )
+        is_sound = _is_sound(index)
+    except (KeyError, TypeError, ValueError, IndexError):
+        is_sound = False
+    if not is_sound:
+        raise UserError(f"{path}: damaged: its rows do not fit each other; {_FORMAT.remedy}")
+    return index
+
+
+def _is_sound(index: FrameIndex) -> bool:
+    """Whether all rows are there and point at something.
+
+    Raises:
+        TypeError, ValueError: if an array has an unusable shape or type.
+    """
+    starts = index.composition_starts
+    limits = {
+        "file": len(index.files),
+        "composition": len(starts) - 1,
+        "group": len(index.groups),
+        "dropped_by": len(index.drop_reasons) + 1,
+        "composition_numbers": len(chemical_symbols),
+    }
+    rows = ("index", "offset", "n_atoms", "energy", "flags", *limits)
+    return bool(
+        all(getattr(index, name).ndim == 1 for name in (*rows, "composition_starts"))
+        and index.digest.shape == (len(index), DIGEST_BYTES)
+        and {len(getattr(index, name)) for name in rows if "_numbers" not in name} == {len(index)}
+        and all(_lies_within(getattr(index, name), limit) for name, limit in limits.items())
+        and len(index.composition_counts) == len(index.composition_numbers) == starts[-1]
+        and starts[0] == 0
+        and (np.diff(starts) > 0).all()
     )
+
+
+def _lies_within(values: np.ndarray, limit: int) -> bool:
+    return not len(values) or bool(values.min() >= 0 and values.max() < limit)
 
 
 def as_keys(digests: np.ndarray) -> np.ndarray:
@@ -242,13 +278,12 @@ def as_keys(digests: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(digests).view(f"S{DIGEST_BYTES}").reshape(-1)
 
 
-def _flags(frame: Frame) -> int:
-    flags = bool(frame.pbc.any()) * _PERIODIC + _is_free_atom(frame) * _FREE_ATOM
-    return flags + sum(flag for name, flag in _LABELS if frame.label(name) is not None)
-
-
-def _is_free_atom(frame: Frame) -> bool:
-    return len(frame) == 1 and not frame.pbc.any()
+def _flags(frames: FrameBlock) -> np.ndarray:
+    is_periodic = frames.pbc.any(axis=1)
+    flags = _PERIODIC * is_periodic + _FREE_ATOM * ((frames.n_atoms == 1) & ~is_periodic)
+    has = {"energy": ~np.isnan(frames.energy), "forces": frames.has_forces}
+    has["stress"] = frames.has_stress
+    return flags + sum(flag * has[name] for name, flag in _LABELS)
 
 
 def _packed(counts: np.ndarray) -> bytes:

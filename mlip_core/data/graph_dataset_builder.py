@@ -1,17 +1,14 @@
 """From files of structures to batches in one object."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from mlip_core.data.chemical_system import ChemicalSystem
 from mlip_core.data.chemical_systems_readers import ChemicalSystemsReader, CombinedReader
-from mlip_core.data.chemical_systems_readers.utils import (
-    Splits,
-    filter_systems_with_unseen_atoms_and_assign_atomic_species,
-)
+from mlip_core.data.chemical_systems_readers.utils import warn_of_unseen_elements
 from mlip_core.data.configs import GraphDatasetBuilderConfig
 from mlip_core.data.dataset_info import DatasetInfo
 from mlip_core.data.helpers.data_prefetching import (
@@ -19,10 +16,10 @@ from mlip_core.data.helpers.data_prefetching import (
     PrefetchIterator,
     create_global_arrays,
 )
-from mlip_core.data.helpers.graph_creation import make_segment, structure_of
+from mlip_core.data.helpers.graph_creation import StructureBlock, make_segment_of_blocks
 from mlip_core.data.helpers.graph_dataset import GraphDataset
 from mlip_core.data.helpers.graph_store import GraphStore, Segment, subtract_atomic_energies
-from mlip_core.data.statistics import compute_dataset_info
+from mlip_core.data.statistics import compute_dataset_info, find_elements
 from mlip_core.utils.errors import UserError
 
 Datasets = tuple[GraphDataset, GraphDataset, GraphDataset]
@@ -68,14 +65,18 @@ class GraphDatasetBuilder:
         Raises:
             UserError: if a file cannot be used or there is no structure to train on.
         """
-        splits = self._reader.load(postprocess_fun=self._select)
-        if not splits[0]:
-            raise UserError("the training set is empty; give train_dataset_paths with structures")
         config = self._config
-        segments = [
-            make_segment(map(structure_of, systems), config.graph_cutoff_angstrom)
-            for systems in splits
-        ]
+        known = None if self._given_info is None else self._given_info.z_table.zs
+        segments = []
+        names = ("training", "validation", "test")
+        for name, blocks in zip(names, self._reader.load_blocks(), strict=True):
+            selected = blocks if known is None else _with_elements(blocks, known, name)
+            segments.append(make_segment_of_blocks(selected, config.graph_cutoff_angstrom))
+            if not len(segments[0]):
+                raise UserError(
+                    "the training set is empty; give train_dataset_paths with structures"
+                )
+            known = find_elements(segments) if known is None else known
         info = self._given_info or compute_dataset_info(
             segments[:1],
             config.graph_cutoff_angstrom,
@@ -128,17 +129,6 @@ class GraphDatasetBuilder:
             raise DatasetsHaveNotBeenProcessedError("call prepare_datasets() first")
         return self._dataset_info
 
-    def _select(
-        self,
-        train: list[ChemicalSystem],
-        valid: list[ChemicalSystem],
-        test: list[ChemicalSystem],
-    ) -> Splits:
-        z_table = None if self._given_info is None else self._given_info.z_table
-        return filter_systems_with_unseen_atoms_and_assign_atomic_species(
-            train, valid, test, z_table
-        )
-
     def _dataset(self, segment: Segment, info: DatasetInfo, is_training: bool) -> GraphDataset:
         store = GraphStore.from_segments([segment], info.z_table.z_to_index_map(255, unknown=-1))
         if self._config.use_formation_energies:
@@ -163,3 +153,19 @@ class GraphDatasetBuilder:
             self._config.batch_prefetch_num_devices,
             lambda batch: create_global_arrays(batch, mesh),
         )
+
+
+def _with_elements(
+    blocks: Iterable[StructureBlock], known: Sequence[int], name: str
+) -> Iterator[StructureBlock]:
+    """Leave out structures with other elements than the known ones, and say so at the end."""
+    n_structures = n_kept = 0
+    present: set[int] = set()
+    for block in blocks:
+        starts = np.cumsum(block.n_node) - block.n_node
+        are_known = np.logical_and.reduceat(np.isin(block.codes, known), starts)
+        n_structures, n_kept = n_structures + len(are_known), n_kept + int(are_known.sum())
+        present |= set(np.unique(block.codes).tolist())
+        if are_known.any():
+            yield block if are_known.all() else block.take(are_known)
+    warn_of_unseen_elements(name, n_structures, n_kept, present - set(known))

@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from mlip_core.utils.errors import UserError
+from mlip_core.utils.errors import UserError, as_system_error
 from mlip_core.utils.files import atomic_path
 
 _METADATA_KEY = "mlip_core"  # the only one: safetensors writes several in random order
@@ -42,7 +42,10 @@ class ArraysFormat:
         text = json.dumps({"format": self.name, "version": self.version, **header})
         contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
         with atomic_path(path) as temporary:
-            save_file(contiguous, temporary, {_METADATA_KEY: text})
+            try:
+                save_file(contiguous, temporary, {_METADATA_KEY: text})
+            except SafetensorError as error:
+                raise as_system_error(error, path) from error
 
     def read(self, path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Header and arrays of a file of this kind.
@@ -57,11 +60,11 @@ class ArraysFormat:
                 arrays = {name: file.get_tensor(name) for name in names}
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; {self.remedy}") from None
-        except (SafetensorError, ValueError) as error:
+        except (SafetensorError, ValueError, RecursionError) as error:
             raise UserError(
                 f"{path}: not a readable {self.description} ({error}); {self.remedy}"
             ) from None
-        if header.get("format") != self.name:
+        if not isinstance(header, dict) or header.get("format") != self.name:
             raise UserError(f"{path}: not a {self.description}; {self.remedy}")
         if header.get("version") != self.version:
             raise UserError(

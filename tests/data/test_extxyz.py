@@ -1,6 +1,7 @@
 """Our reader of extended XYZ files against ASE's."""
 
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.extxyz import key_val_str_to_dict
 
-from mlip_core.data.frames import iterate_frames, read_frames
+from mlip_core.data.frames import BadFrame, iterate_frames, read_frames
 from mlip_core.data.frames.extxyz import iterate
 from mlip_core.data.frames.extxyz_columns import layout_of, read_columns
 from mlip_core.data.frames.extxyz_comment import parse_comment
-from mlip_core.data.frames.raw import RawFrame
+from mlip_core.data.frames.raw import RawBlock, RawFrame
 
 WORDS = ["T", "bulk", "300K", "1d2", "a b", "it's", "1,5", "-", "nan", "Å", 'say "x"', "{", "x=1"]
 
@@ -83,9 +84,14 @@ def test_what_ase_writes_is_read_as_ase_reads_it(tmp_path: Path, seed: int) -> N
     rng = np.random.default_rng(seed)
     path = tmp_path / "a.xyz"
     ase.io.write(path, [random_atoms(rng) for _ in range(50)], format="extxyz")
-    for raw, atoms in zip(iterate(path), ase.io.iread(path, ":"), strict=True):
-        assert isinstance(raw, RawFrame), raw
+    raws = [raw for block in iterate(path) for raw in frames_of(block)]
+    for raw, atoms in zip(raws, ase.io.iread(path, ":"), strict=True):
         assert_same_frame(raw, atoms)
+
+
+def frames_of(block: RawBlock | BadFrame) -> Iterator[RawFrame]:
+    assert isinstance(block, RawBlock), block
+    return block.frames()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from mlip_core.data.frame_index import (
     read_index,
     write_index,
 )
-from mlip_core.data.frames import Frame, frame_from_atoms
+from mlip_core.data.frames import Frame, FrameBlock, frame_from_atoms
 from mlip_core.utils.errors import UserError
 from tests.data.structures import copper, ethanol, frames_of, water
 
@@ -33,10 +33,11 @@ def index() -> FrameIndex:
     builder = FrameIndexBuilder(["a.xyz", "b.xyz"], "config_type")
     atom = frame_from_atoms(Atoms("H", info={"energy": -13.6}), require=(), index=2)
     frames = with_type([*frames_of([ethanol(0), water(0)]), atom], "warm", "cold", "free")
-    builder.add(0, frames[:2])
-    builder.add(0, frames[2:])
+    builder.add(0, FrameBlock.of(frames[:2]))
+    builder.add(0, FrameBlock.of(frames[2:]))
     crystal = frames_of([copper(0)], stress=True)
-    builder.add(1, with_type(crystal + frames_of([ethanol(0), ethanol(1)])[1:], "warm", "hot"))
+    others = crystal + frames_of([ethanol(0), ethanol(1)])[1:]
+    builder.add(1, FrameBlock.of(with_type(others, "warm", "hot")))
     return builder.build()
 
 
@@ -74,8 +75,9 @@ def test_frames_without_the_key_to_group_by() -> None:
     builder = FrameIndexBuilder(["a.xyz"], "trajectory")
     frames = with_type(frames_of([ethanol(0)]), "warm")
     with pytest.raises(UserError, match=r"frame 0: has no property 'trajectory'.*config_type"):
-        builder.add(0, frames)
-    builder.add(0, [frame_from_atoms(Atoms("H"), require=())])  # in no group, as in no split
+        builder.add(0, FrameBlock.of(frames))
+    free_atom = frame_from_atoms(Atoms("H"), require=())
+    builder.add(0, FrameBlock.of([free_atom]))  # in no group, as in no split
 
 
 def test_file_round_trip(index: FrameIndex, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from mlip_core.data.findings import Finding
-from mlip_core.data.frames import Frame, LabelKeys, frame_from_atoms
+from mlip_core.data.frames import Frame, FrameBlock, LabelKeys, frame_from_atoms, in_blocks
 from mlip_core.data.quality import (
     ActionsConfig,
     QualityConfig,
@@ -21,7 +21,6 @@ from mlip_core.data.quality import (
     check_files,
     check_frames,
 )
-from mlip_core.data.quality.block import Block
 from mlip_core.data.quality.table import measure_frames
 from mlip_core.data.quality.work import measure_work
 from mlip_core.utils.errors import UserError
@@ -264,7 +263,7 @@ def test_height_of_a_cell_is_measured_along_periodic_directions_only() -> None:
     slab.pbc, wire.pbc = [True, True, False], [True, False, False]
     crystal = slab.copy()
     crystal.pbc = True
-    frames = {"some.xyz": as_frames([crystal, slab, wire])}
+    frames = {"some.xyz": in_blocks(as_frames([crystal, slab, wire]))}
     table = measure_frames(frames, QualityConfig(), lambda bad: pytest.fail(bad.message))
     np.testing.assert_allclose(table.cell_height, [0.5, 3.0, 3.6], rtol=1e-12)
     np.testing.assert_allclose(table.volume, [3.6 * 3.0 * 0.5, np.nan, np.nan], rtol=1e-12)
@@ -371,7 +370,7 @@ def test_work_is_the_change_of_the_energy(make: Callable[..., list[Atoms]]) -> N
             atoms.positions = atoms.positions @ turn + seed
             frames[seed] = with_labels(atoms, energy=energy, forces=forces)
     first, *others = as_frames(frames)
-    work = measure_work(Block(others), first)
+    work = measure_work(FrameBlock.of(others), first)
     largest = np.abs(work["energy_change"]).max()
     np.testing.assert_allclose(
         work["force_work"] + work["stress_work"], work["energy_change"], atol=0.03 * largest
@@ -380,10 +379,10 @@ def test_work_is_the_change_of_the_energy(make: Callable[..., list[Atoms]]) -> N
 
 def test_blocks_are_not_seen_in_the_result() -> None:
     frames = as_frames(molecules(600))  # more than fit into one block
-    table = measure_frames({"some.xyz": frames}, QualityConfig(), lambda bad: None)
+    table = measure_frames({"some.xyz": in_blocks(frames)}, QualityConfig(), lambda bad: None)
     assert np.flatnonzero(np.isnan(table.energy_change)).tolist() == [0]
     halves = [
-        measure_frames({"some.xyz": part}, QualityConfig(), lambda bad: None)
+        measure_frames({"some.xyz": in_blocks(part)}, QualityConfig(), lambda bad: None)
         for part in (frames[:300], frames[300:])
     ]
     for name in ("smallest_distance", "net_force", "force_mark", "n_pieces"):

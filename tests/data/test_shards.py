@@ -272,10 +272,28 @@ def test_frame_without_a_label_is_named(tmp_path: Path) -> None:
 
 
 def test_shards_of_different_cutoffs_do_not_mix(tmp_path: Path) -> None:
+    parts = [tmp_path / "0", tmp_path / "1"]
     for index, cutoff in enumerate((3.0, 4.0)):
-        write_shard(tmp_path / "part" / shard_name(index, 2), frames_of([water(0)]), cutoff)
+        write_shards(parts[index], frames_of([water(0)]), ShardPlan(2, 1), [index], cutoff)
     with pytest.raises(UserError, match=r"made with cutoff_angstrom 4\.0"):
-        gather({"train": [tmp_path / "part"]}, tmp_path)
+        gather({"train": parts}, tmp_path)
+
+
+def test_damaged_shard_of_a_job_is_refused(tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    write_shards(part, frames_of([water(0)]), ShardPlan(1, 1), [0], CUTOFF)
+    shard = part / shard_name(0, 1)
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(UserError, match=r"missing or damaged; remove .*part/shards\.json and"):
+        gather({"train": [part]}, tmp_path)
+    shard.unlink()
+    with pytest.raises(UserError, match=r"missing or damaged; remove .*part/shards\.json and"):
+        gather({"train": [part]}, tmp_path)
+    (part / "shards.json").write_text("{")
+    with pytest.raises(UserError, match=r"shards\.json: missing or damaged; remove .*part and"):
+        gather({"train": [part]}, tmp_path)
 
 
 def test_missing_labels_are_masked(tmp_path: Path) -> None:

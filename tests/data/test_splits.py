@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlip_core.data.frame_index import FrameIndex, FrameIndexBuilder
-from mlip_core.data.frames import Frame
+from mlip_core.data.frames import Frame, FrameBlock
 from mlip_core.data.splits import (
     SPLITS,
     Split,
@@ -33,7 +33,7 @@ def index_of(
 ) -> FrameIndex:
     builder = FrameIndexBuilder([f"{name}.xyz" for name in names[: len(files)]], group_key)
     for number, frames in enumerate(files):
-        builder.add(number, frames)
+        builder.add(number, FrameBlock.of(frames))
     return builder.build()
 
 

@@ -3,7 +3,8 @@
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlip_core.data.chemical_systems_readers.utils import (
@@ -13,6 +14,11 @@ from mlip_core.data.chemical_systems_readers.utils import (
     filter_systems_with_unseen_atoms_and_assign_atomic_species,
 )
 from mlip_core.data.configs import ChemicalSystemsReaderConfig, DatasetPath
+from mlip_core.data.helpers.graph_creation import (
+    StructureBlock,
+    in_structure_blocks,
+    structure_of,
+)
 
 DownloadFunction = Callable[[str | os.PathLike[str], str | os.PathLike[str]], None]
 
@@ -63,6 +69,13 @@ class ChemicalSystemsReader(ABC):
         )
         return splits if postprocess_fun is None else postprocess_fun(*splits)
 
+    def load_blocks(self) -> Iterator[Iterator[StructureBlock]]:
+        """The structures for training, for validation and for the test, as flat arrays.
+
+        Atomic numbers are their codes. Nothing is filtered; errors are those of :meth:`load`.
+        """
+        return (in_structure_blocks(map(structure_of, split)) for split in self.load(None))
+
     @abstractmethod
     def read_file(self, path: Path, limit: int | None) -> Systems:
         """Read at most ``limit`` structures of one local file.
@@ -74,21 +87,26 @@ class ChemicalSystemsReader(ABC):
         self, paths: DatasetPath | list[DatasetPath] | None, limit: int | None
     ) -> Systems:
         systems: Systems = []
-        for path in _as_list(paths):
+        for path in as_list(paths):
             left = None if limit is None else limit - len(systems)
             if left == 0:
                 break
-            systems += self._read_one(path, left)
+            with self._local(path) as local:
+                systems += self.read_file(local, left)
         return systems
 
-    def _read_one(self, path: DatasetPath, limit: int | None) -> Systems:
+    @contextmanager
+    def _local(self, path: DatasetPath) -> Iterator[Path]:
+        """A file that can be read, as long as it is."""
         if self.data_download_fun is None:
-            return self.read_file(Path(path), limit)
+            yield Path(path)
+            return
         with tempfile.TemporaryDirectory() as directory:
             local = Path(directory) / Path(path).name
             self.data_download_fun(path, local)
-            return self.read_file(local, limit)
+            yield local
 
 
-def _as_list(paths: DatasetPath | list[DatasetPath] | None) -> list[DatasetPath]:
+def as_list(paths: DatasetPath | list[DatasetPath] | None) -> list[DatasetPath]:
+    """A path, several or none as a list."""
     return [paths] if isinstance(paths, str | Path) else paths or []

@@ -1,11 +1,15 @@
 """Structures from several readers."""
 
+from collections.abc import Iterator
+from itertools import chain
+
 from mlip_core.data.chemical_systems_readers.chemical_systems_reader import ChemicalSystemsReader
 from mlip_core.data.chemical_systems_readers.utils import (
     Postprocess,
     Splits,
     filter_systems_with_unseen_atoms_and_assign_atomic_species,
 )
+from mlip_core.data.helpers.graph_creation import StructureBlock
 
 
 class CombinedReader:
@@ -27,3 +31,8 @@ class CombinedReader:
             for joined, read in zip(splits, reader.load(postprocess_fun=None), strict=True):
                 joined.extend(read)
         return splits if postprocess_fun is None else postprocess_fun(*splits)
+
+    def load_blocks(self) -> Iterator[Iterator[StructureBlock]]:
+        """See :meth:`ChemicalSystemsReader.load_blocks`."""
+        splits = [reader.load_blocks() for reader in self.chemical_systems_readers]
+        return (chain.from_iterable([next(split) for split in splits]) for _ in range(3))

@@ -1,7 +1,7 @@
 """What all readers do with what they read."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,6 +43,20 @@ def filter_systems_with_unseen_atoms_and_assign_atomic_species(
     return train, valid, test
 
 
+def warn_of_unseen_elements(
+    name: str, n_structures: int, n_kept: int, unknown: Collection[int]
+) -> None:
+    """Log how many structures were dropped for which elements, if any were."""
+    if n_kept < n_structures:
+        _logger.warning(
+            "%d of %d %s structures have elements that the training set lacks (%s); dropped.",
+            n_structures - n_kept,
+            n_structures,
+            name,
+            ", ".join(chemical_symbols[z] for z in sorted(unknown)),
+        )
+
+
 def apply_flatten(
     fun: Callable[..., list[Out]], elements: Sequence[In], *args: Any, **kwargs: Any
 ) -> list[Out]:
@@ -53,15 +67,8 @@ def apply_flatten(
 def _assign_species(name: str, systems: Systems, z_table: AtomicNumberTable) -> Systems:
     known = set(z_table.zs)
     kept = [s for s in systems if known.issuperset(s.atomic_numbers.tolist())]
-    if len(kept) < len(systems):
-        present = {z for system in systems for z in system.atomic_numbers.tolist()}
-        _logger.warning(
-            "%d of %d %s structures have elements that the training set lacks (%s); dropped.",
-            len(systems) - len(kept),
-            len(systems),
-            name,
-            ", ".join(chemical_symbols[z] for z in sorted(present - known)),
-        )
+    present = {z for system in systems for z in system.atomic_numbers.tolist()}
+    warn_of_unseen_elements(name, len(systems), len(kept), present - known)
     return [
         system.model_copy(update={"atomic_species": z_table.species(system.atomic_numbers)})
         for system in kept

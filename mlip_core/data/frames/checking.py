@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import ase
 
 # Vectors whose normalised volume (area, length) is below this span no cell.
-_FLAT = 1e-9
+FLAT = 1e-9
 _KNOWN_ELEMENTS = frozenset(range(1, 119))
 
 
@@ -67,7 +67,7 @@ def _frame(raw: RawFrame, labels: LabelTable) -> Frame:
     vectors = [vector for vector, p in zip(raw.cell.tolist(), raw.pbc.tolist(), strict=True) if p]
     periodic = bool(vectors)
     if periodic:
-        _check_cell(vectors)
+        require_cell(vectors)
     values = {name: _label(raw, name, key, labels) for name, key in labels.keys.items()}
     if values["forces"] is None and len(raw.numbers) == 1 and not periodic:
         values["forces"] = np.zeros((1, 3))  # a free atom feels none, and few files say so
@@ -101,12 +101,13 @@ def _check_structure(raw: RawFrame) -> None:
         )
 
 
-def _check_cell(vectors: list[list[float]]) -> None:
+def require_cell(vectors: list[list[float]]) -> None:
+    """Raise ``BadContentError`` unless the vectors of the periodic directions span a cell."""
     if not all(math.isfinite(x) for vector in vectors for x in vector):
         raise BadContentError(
             "not finite", "the cell is not finite (NaN or infinite); remove the frame"
         )
-    if _normalised_volume(vectors) < _FLAT:
+    if _normalised_volume(vectors) < FLAT:
         raise BadContentError(
             "cell",
             "is periodic but its cell vectors are zero or not independent;"
@@ -213,7 +214,8 @@ def _missing(raw: RawFrame, name: str, key: str) -> str:
 def _is_finite(values: np.ndarray) -> bool:
     # The sum of squares is quick, and finite unless a number is not or is astronomic.
     flat = values.reshape(-1)
-    return math.isfinite(flat @ flat) or bool(np.isfinite(flat).all())
+    with np.errstate(over="ignore"):
+        return math.isfinite(flat @ flat) or bool(np.isfinite(flat).all())
 
 
 def _dot(a: Sequence[float], b: Sequence[float]) -> float:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from mlip_core.data.frames.block import MAX_ATOMS, MAX_FRAMES
 from mlip_core.data.frames.extxyz_columns import (
     BadWordError,
     Layout,
@@ -27,7 +28,7 @@ from mlip_core.data.frames.extxyz_columns import (
 )
 from mlip_core.data.frames.extxyz_comment import parse_comment
 from mlip_core.data.frames.frame import BadFrame
-from mlip_core.data.frames.raw import NO_CELL, BadContentError, RawFrame, bad_frame
+from mlip_core.data.frames.raw import NO_CELL, BadContentError, RawBlock, bad_frame
 from mlip_core.utils.errors import UserError
 
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -36,8 +37,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PERIODIC = {False: np.zeros(3, dtype=bool), True: np.ones(3, dtype=bool)}
 # A damaged number of atoms must not make us read the whole file before anything is looked at.
 _LINES_AT_ONCE = 1 << 12
-# Small frames are read together, since an array costs more than the few numbers in it.
-_ATOMS_AT_ONCE = 1 << 9
+# Lines of different lengths take longer to read, but not so few of them.
+_FEW_ATOMS = 1 << 9
 # A frame found by its offset needs little of the file, a whole file is read in large pieces.
 _SMALLEST_CHUNK = 1 << 13
 _LARGEST_CHUNK = 1 << 18
@@ -85,8 +86,8 @@ def is_xyz(path: Path) -> bool:
 
 def iterate(
     path: Path, wanted: Wanted = None, only: Container[int] | None = None
-) -> Iterator[RawFrame | BadFrame]:
-    """Read a file frame by frame.
+) -> Iterator[RawBlock | BadFrame]:
+    """Read a file, some frames at a time.
 
     Args:
         path: the file; compressed if its name ends in .gz, .bz2 or .xz.
@@ -103,7 +104,7 @@ def iterate(
 
 def read_at(
     path: Path, places: Iterable[tuple[int, int]], wanted: Wanted = None
-) -> Iterator[RawFrame | BadFrame]:
+) -> Iterator[RawBlock | BadFrame]:
     """Read good frames at known ``(index, offset)`` of a file that is not compressed.
 
     Raises:
@@ -172,6 +173,8 @@ class _Lines:
         """Where the next ``count`` lines end; ``None`` if that has not been read yet."""
         data = self._data
         end = first = data.find(b"\n", self._at) + 1
+        if count == 1:
+            return end or None
         # Lines of equal length, as most files have them, need not be looked for one by one.
         guess = self._at + count * (first - self._at)
         if data[guess - 1 : guess] == b"\n" and data.count(b"\n", self._at, guess) == count:
@@ -349,7 +352,7 @@ def _take_atoms(lines: _Lines, count: int, layout: Layout) -> tuple[bytes, int, 
             layout = widened(layout, len(piece.partition(b"\n")[0].split()))
         length = _line_length(piece, asked)
         # Lines of equal length are no other frame's, and wrong columns show when they are read.
-        if not (layout.is_aligned and length):
+        if not (layout.is_aligned and length) and not _are_rows(piece, asked, layout.width):
             _require_whole(lines, piece, asked, done, count)
             problem = problem or _wrong_width(piece, layout.width, first + done)
         pieces.append(piece)
@@ -364,6 +367,19 @@ def _line_length(text: bytes, count: int) -> int:
     length = text.find(b"\n") + 1
     is_even = len(text) == count * length and text[length - 1 :: length or 1] == b"\n" * count
     return length if is_even else 0
+
+
+def _are_rows(text: bytes, count: int, width: int) -> bool:
+    """Whether the text is so many lines of so many words; false also where it is not obvious."""
+    is_white = np.frombuffer(text, dtype=np.uint8) <= ord(" ")
+    is_begin = np.empty(len(text), dtype=np.int32)
+    is_begin[:1] = ~is_white[:1]
+    np.greater(is_white[:-1], is_white[1:], out=is_begin[1:], casting="unsafe")
+    ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n")) + 1
+    if len(ends) != count or ends[-1] != len(text):
+        return False
+    words = np.add.reduceat(is_begin, np.append(0, ends[:-1]))
+    return bool((words == width).all())
 
 
 def _require_whole(lines: _Lines, piece: bytes, asked: int, done: int, count: int) -> None:
@@ -394,14 +410,14 @@ def _count_lines(piece: bytes) -> int:
     return piece.count(b"\n") + (not piece.endswith(b"\n") and bool(piece))
 
 
-def _read(texts: Iterator[_Text | BadFrame]) -> Iterator[RawFrame | BadFrame]:
-    """Read the atoms of frames, of several together if their lines are alike."""
+def _read(texts: Iterator[_Text | BadFrame]) -> Iterator[RawBlock | BadFrame]:
+    """Read the atoms of frames, of several together if their columns mean the same."""
     group: list[_Text] = []
     size = 0
     try:
         for text in texts:
-            is_bad = isinstance(text, BadFrame)
-            if is_bad or (group and (size > _ATOMS_AT_ONCE or not _are_alike(text, group[0]))):
+            is_full = size >= MAX_ATOMS or len(group) == MAX_FRAMES
+            if group and (is_full or not _go_together(group[0], text, size)):
                 yield from _read_group(group)
                 group, size = [], 0
             if isinstance(text, BadFrame):
@@ -415,54 +431,56 @@ def _read(texts: Iterator[_Text | BadFrame]) -> Iterator[RawFrame | BadFrame]:
     yield from _read_group(group)
 
 
-def _are_alike(one: _Text | BadFrame, other: _Text) -> bool:
-    return (
-        isinstance(one, _Text)
-        and one.layout is other.layout
-        and one.line_length == other.line_length
-    )
+def _go_together(first: _Text, text: _Text | BadFrame, size: int) -> bool:
+    """Whether a frame is to be read with others, of so many atoms in all."""
+    if isinstance(text, BadFrame) or text.layout is not first.layout:
+        return False
+    return text.line_length == first.line_length or size < _FEW_ATOMS
 
 
-def _read_group(group: list[_Text]) -> list[RawFrame | BadFrame]:
-    """Read the atoms of frames whose lines are alike."""
+def _read_group(group: list[_Text]) -> list[RawBlock | BadFrame]:
+    """Read the atoms of frames whose columns mean the same."""
     if not group:
         return []
-    text = b"".join([frame.lines for frame in group])
-    count = sum([frame.count for frame in group])
     try:
-        arrays = read_columns(text, group[0].line_length, group[0].layout, count)
+        return [_read_block(group)]
     except BadWordError as error:
         if len(group) > 1:
-            return [raw for frame in group for raw in _read_group([frame])]
+            half = len(group) // 2
+            return _read_group(group[:half]) + _read_group(group[half:])
         (frame,) = group
         # A word too many in one line makes those of all others look wrong.
         problem = _wrong_width(frame.lines, frame.layout.width, frame.first_line)
         problem = problem or f"line {frame.first_line + error.atom}: {error}"
         return [bad_frame(error.kind, problem, frame.file, frame.index, frame.offset)]
-    return list(_divided(group, *arrays))
 
 
-def _divided(
-    group: list[_Text], numbers: np.ndarray, positions: np.ndarray, columns: dict[str, Any]
-) -> Iterator[RawFrame]:
-    end = 0
-    for text in group:
-        begin, end = end, end + text.count
-        # Copies, so that a frame that is kept does not keep the others of its group.
-        yield RawFrame(
-            numbers=numbers[begin:end].copy(),
-            positions=positions[begin:end].copy(),
-            cell=text.cell,
-            pbc=text.pbc,
-            info=text.info,
-            columns={
-                name: None if column is None else column[begin:end].copy()
-                for name, column in columns.items()
-            },
-            file=text.file,
-            index=text.index,
-            offset=text.offset,
-        )
+def _read_block(group: list[_Text]) -> RawBlock:
+    """Read the atoms of frames at once.
+
+    Raises:
+        BadWordError: if a word is not what its column holds.
+    """
+    lengths = {frame.line_length for frame in group}
+    counts = [frame.count for frame in group]
+    numbers, positions, columns = read_columns(
+        b"".join([frame.lines for frame in group]),
+        lengths.pop() if len(lengths) == 1 else 0,
+        group[0].layout,
+        sum(counts),
+    )
+    return RawBlock(
+        n_atoms=counts,
+        numbers=numbers,
+        positions=positions,
+        columns=columns,
+        cells=[frame.cell for frame in group],
+        pbcs=[frame.pbc for frame in group],
+        infos=[frame.info for frame in group],
+        file=group[0].file,
+        indices=[frame.index for frame in group],
+        offsets=[frame.offset for frame in group],
+    )
 
 
 def _brief(value: Any) -> str:

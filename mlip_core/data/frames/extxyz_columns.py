@@ -207,7 +207,7 @@ def _divided(table: np.ndarray, layout: Layout) -> Iterator[np.ndarray]:
     for column in layout.numeric:
         last = first + column.width
         values = table[:, first] if column.width == 1 else table[:, first:last]
-        yield _integers(values, column) if column.kind == "I" else values
+        yield _integers(values, column) if column.kind == "I" else np.ascontiguousarray(values)
         first = last
 
 

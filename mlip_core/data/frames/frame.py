@@ -100,13 +100,26 @@ def structure_digest(structure: "Frame | ase.Atoms") -> str:
 
     Labels do not enter: two frames with one digest are the same structure, whatever their labels.
     """
-    digest = sha256(np.asarray(structure.numbers, dtype=np.int64).tobytes())
-    digest.update(_rounded_bytes(structure.positions))
-    digest.update(np.asarray(structure.pbc, dtype=bool).tobytes())
-    if structure.pbc.any():
-        digest.update(_rounded_bytes(np.asarray(structure.cell)))
-    return digest.hexdigest()
+    return digest_of_rounded(
+        np.asarray(structure.numbers, dtype=np.int64),
+        rounded(structure.positions),
+        np.asarray(structure.pbc, dtype=bool),
+        rounded(np.asarray(structure.cell)),
+    ).hex()
 
 
-def _rounded_bytes(values: np.ndarray) -> bytes:
-    return (np.round(np.asarray(values, dtype=np.float64), 8) + 0.0).tobytes()
+def digest_of_rounded(
+    numbers: np.ndarray, positions: np.ndarray, pbc: np.ndarray, cell: np.ndarray
+) -> bytes:
+    """Hash of arrays that :func:`rounded` gave (and integers, truths) for one structure."""
+    digest = sha256(numbers.tobytes())
+    digest.update(positions.tobytes())
+    digest.update(pbc.tobytes())
+    if pbc.any():
+        digest.update(cell.tobytes())
+    return digest.digest()
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Lengths in Å as they are compared: to 1e-8, without a sign of zero."""
+    return np.round(np.asarray(values, dtype=np.float64), 8) + 0.0

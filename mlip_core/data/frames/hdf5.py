@@ -18,6 +18,8 @@ from mlip_core.data.frames.raw import BadContentError, RawFrame, bad_frame
 from mlip_core.utils.errors import UserError
 
 _STRUCTURE = ("positions", "elements", "cell", "pbc")
+# Deflate packs no better. What claims to be larger was never written, and would fill the memory.
+_LARGEST_RATIO = 1032
 
 
 def iterate(path: Path, wanted: Collection[str]) -> Iterator[RawFrame | BadFrame]:
@@ -31,7 +33,7 @@ def iterate(path: Path, wanted: Collection[str]) -> Iterator[RawFrame | BadFrame
         UserError: if the file cannot be read.
     """
     with _opened(path) as file:
-        for index, name in enumerate(file):
+        for index, name in enumerate(_names(file, path)):
             yield _read_group(file, path, index, name, wanted)
 
 
@@ -40,7 +42,7 @@ def read_at(
 ) -> Iterator[RawFrame | BadFrame]:
     """Read the groups of some numbers; see :func:`iterate`."""
     with _opened(path) as file:
-        names = list(file)
+        names = _names(file, path)
         for index in indices:
             if index >= len(names):
                 return
@@ -52,12 +54,22 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise UserError(
-            f"{path}: not a readable HDF5 file ({' '.join(str(error).split())}); copy or make it"
-            " again"
-        ) from None
+        raise _unreadable(path, error) from None
     with file:
         yield file
+
+
+def _names(file: h5py.File, path: Path) -> list[str]:
+    """The names of all groups; of millions, some hundred bytes each."""
+    try:
+        return list(file)
+    except RuntimeError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())
+    return UserError(f"{path}: not a readable HDF5 file ({reason}); copy or make it again")
 
 
 def _read_group(
@@ -89,7 +101,7 @@ def _raw_frame(group: Any, file: str, index: int, wanted: Collection[str]) -> Ra
         pbc=pbc.astype(bool),
         info=dict(group.attrs),
         columns={
-            name: group[name][()] if name in wanted else None
+            name: _content(group[name]) if name in wanted else None
             for name in sorted(names.difference(_STRUCTURE))
         },
         file=file,
@@ -103,9 +115,9 @@ def _array(group: h5py.Group, name: str, kinds: str, shape: tuple[int, ...]) -> 
     if dataset is None:
         present = ", ".join(group) or "none"
         raise BadContentError("unreadable", f"no dataset {name}; there are {present}")
-    array = np.asarray(dataset)
+    array = np.asarray(_content(dataset))
     if array.dtype.kind not in kinds:
-        raise BadContentError("unreadable", f"dataset {name} has the unusable type {array.dtype}")
+        raise BadContentError("unreadable", f"dataset {name} has the unusable type {dataset.dtype}")
     wanted = tuple(n if m == -1 else m for m, n in zip(shape, array.shape, strict=False))
     if array.shape != wanted or array.ndim != len(shape):
         expected = str(shape).replace("-1", "n_atoms")
@@ -113,3 +125,16 @@ def _array(group: h5py.Group, name: str, kinds: str, shape: tuple[int, ...]) -> 
             "unreadable", f"dataset {name} has shape {array.shape} where {expected} is needed"
         )
     return array
+
+
+def _content(dataset: h5py.Dataset | h5py.Group) -> Any:
+    """What a dataset holds, if the file is large enough for it."""
+    if not isinstance(dataset, h5py.Dataset):
+        raise BadContentError("unreadable", f"{dataset.name} is not a dataset")
+    file_bytes = dataset.file.id.get_filesize()
+    if dataset.nbytes > _LARGEST_RATIO * file_bytes:
+        raise BadContentError(
+            "unreadable",
+            f"dataset {dataset.name} claims {dataset.nbytes} bytes, the file has {file_bytes}",
+        )
+    return dataset[()]

@@ -4,17 +4,21 @@ import os
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mlip_core.data.frames import extxyz
+from mlip_core.data.frames.block import FrameBlock, in_blocks
+from mlip_core.data.frames.block_checking import checked_block
 from mlip_core.data.frames.checking import checked_frame
 from mlip_core.data.frames.frame import BadFrame, Frame
 from mlip_core.data.frames.labels import LabelKeys, LabelTable
-from mlip_core.data.frames.raw import RawFrame
+from mlip_core.data.frames.raw import RawBlock, RawFrame
 from mlip_core.utils.errors import UserError
 
 PathLike = str | os.PathLike[str]
 FileFormat = Literal["xyz", "hdf5", "ase"]
+Item = TypeVar("Item")
+Good = TypeVar("Good", Frame, FrameBlock)
 
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 # Without random access, frames are collected in passes over the file and held until their turn.
@@ -76,12 +80,36 @@ def scan_frames(
     """
     table = (labels or LabelKeys()).table(require)
     path = Path(path)
-    found = False
-    for raw in _iterate_raw(path, file_format or _format_of(path), table):
-        found = True
-        yield _converted(raw, table)
-    if not found:
-        raise UserError(f"{path}: no structure found; it must hold at least one")
+    frames = _checked(path, file_format or _format_of(path), table)
+    yield from _not_empty(path, frames)
+
+
+def scan_blocks(
+    path: PathLike,
+    labels: LabelKeys | None = None,
+    require: Sequence[str] = ("energy", "forces"),
+    file_format: FileFormat | None = None,
+) -> Iterator[FrameBlock | BadFrame]:
+    """As :func:`scan_frames`, with the frames that follow each other put together."""
+    path = Path(path)
+    file_format = file_format or _format_of(path)
+    if file_format != "xyz":
+        yield from in_blocks(scan_frames(path, labels, require, file_format))
+        return
+    table = (labels or LabelKeys()).table(require)
+    _require_file(path)
+    yield from _not_empty(path, _checked_blocks(extxyz.iterate(path, table.wanted), table))
+
+
+def iterate_blocks(
+    path: PathLike,
+    labels: LabelKeys | None = None,
+    require: Sequence[str] = ("energy", "forces"),
+    file_format: FileFormat | None = None,
+) -> Iterator[FrameBlock]:
+    """As :func:`iterate_frames`, with the frames that follow each other put together."""
+    for block in scan_blocks(path, labels, require, file_format):
+        yield _good(block)
 
 
 def read_frames_at(
@@ -108,66 +136,94 @@ def read_frames_at(
     """
     table = (labels or LabelKeys()).table(require)
     path = Path(path)
-    raws = iter(_raws_at(path, indices, table, offsets))
+    frames = iter(_frames_at(path, indices, table, offsets))
     for index in indices:
-        raw = next(raws, None)
-        if raw is None:
+        frame = next(frames, None)
+        if frame is None:
             raise UserError(f"{path}: has no frame {index}; the file has changed: check it again")
-        yield _good(_converted(raw, table))
+        yield _good(frame)
 
 
-def _raws_at(
+def _frames_at(
     path: Path, indices: Sequence[int], labels: LabelTable, offsets: Sequence[int | None] | None
-) -> Iterable[RawFrame | BadFrame | None]:
+) -> Iterable[Frame | BadFrame | None]:
     """The frames of some numbers, as the format of the file allows to find them."""
     file_format = _format_of(path)
     known = [] if offsets is None else [offset for offset in offsets if offset is not None]
     if file_format == "xyz" and len(known) == len(indices):
         _require_file(path)
-        return extxyz.read_at(path, zip(indices, known, strict=True), labels.wanted)
+        raws = extxyz.read_at(path, zip(indices, known, strict=True), labels.wanted)
+        return _single(_checked_blocks(raws, labels))
     if file_format == "hdf5":
         from mlip_core.data.frames import hdf5
 
         _require_file(path)
-        return hdf5.read_at(path, indices, labels.wanted)
+        return (_converted(raw, labels) for raw in hdf5.read_at(path, indices, labels.wanted))
     if file_format == "ase":
         from mlip_core.data.frames import ase_files
 
         if ase_files.has_random_access(path):
             _require_file(path)
-            return ase_files.read_at(path, indices)
+            return (_converted(raw, labels) for raw in ase_files.read_at(path, indices))
     return _collected(path, file_format, indices, labels)
 
 
 def _collected(
     path: Path, file_format: FileFormat, indices: Sequence[int], labels: LabelTable
-) -> Iterator[RawFrame | BadFrame | None]:
+) -> Iterator[Frame | BadFrame | None]:
     for start in range(0, len(indices), _HELD_FRAMES):
         turn = indices[start : start + _HELD_FRAMES]
         wanted = frozenset(turn)
-        held: dict[int, RawFrame | BadFrame] = {}
-        for raw in _iterate_raw(path, file_format, labels, wanted):
-            if raw.index in wanted:
-                held[raw.index] = raw
+        held: dict[int, Frame | BadFrame] = {}
+        for frame in _checked(path, file_format, labels, wanted):
+            if frame.index in wanted:
+                held[frame.index] = frame
             if len(held) == len(wanted):
                 break
         yield from map(held.get, turn)
 
 
-def _iterate_raw(
+def _checked(
     path: Path, file_format: FileFormat, labels: LabelTable, only: Container[int] | None = None
-) -> Iterator[RawFrame | BadFrame]:
+) -> Iterator[Frame | BadFrame]:
     """The frames of a file; others than ``only`` are left out where that saves time."""
     _require_file(path)
     if file_format == "xyz":
-        return extxyz.iterate(path, labels.wanted, only)
+        return _single(_checked_blocks(extxyz.iterate(path, labels.wanted, only), labels))
     if file_format == "hdf5":
         from mlip_core.data.frames import hdf5
 
-        return hdf5.iterate(path, labels.wanted)
+        return (_converted(raw, labels) for raw in hdf5.iterate(path, labels.wanted))
     from mlip_core.data.frames import ase_files
 
-    return ase_files.iterate(path)
+    return (_converted(raw, labels) for raw in ase_files.iterate(path))
+
+
+def _checked_blocks(
+    raws: Iterable[RawBlock | BadFrame], labels: LabelTable
+) -> Iterator[FrameBlock | BadFrame]:
+    for raw in raws:
+        if isinstance(raw, BadFrame):
+            yield raw
+        else:
+            yield from checked_block(raw, labels)
+
+
+def _single(blocks: Iterable[FrameBlock | BadFrame]) -> Iterator[Frame | BadFrame]:
+    for block in blocks:
+        if isinstance(block, BadFrame):
+            yield block
+        else:
+            yield from block.frames()
+
+
+def _not_empty(path: Path, items: Iterable[Item]) -> Iterator[Item]:
+    found = False
+    for item in items:
+        found = True
+        yield item
+    if not found:
+        raise UserError(f"{path}: no structure found; it must hold at least one")
 
 
 def _format_of(path: Path) -> FileFormat:
@@ -180,7 +236,7 @@ def _converted(raw: RawFrame | BadFrame, labels: LabelTable) -> Frame | BadFrame
     return raw if isinstance(raw, BadFrame) else checked_frame(raw, labels)
 
 
-def _good(frame: Frame | BadFrame) -> Frame:
+def _good(frame: Good | BadFrame) -> Good:
     if isinstance(frame, BadFrame):
         raise UserError(frame.message)
     return frame

@@ -53,7 +53,7 @@ class BatchAssembler:
         counts = np.zeros(int(n_node.sum()), dtype=np.int64)
         gather_atoms(places, "neighbor_counts", counts)
         edges = pad_edges(
-            gather_edges(places, counts, self.dtype),
+            gather_edges(places, counts),
             self.shape.n_node,
             self.shape.n_edge,
             self.dtype,

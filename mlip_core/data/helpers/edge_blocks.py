@@ -96,10 +96,8 @@ def pad_edges(
     """
     slot_counts = edges.counts if size is None else count_block_slots(edges.counts, size)
     slots = _slots(edges.counts, slot_counts)
-    receivers = np.full(n_edge, n_node - 1, dtype=np.int32)
-    atoms = np.arange(len(edges.counts), dtype=np.int32)
-    n_slots = int(slot_counts.sum())
-    receivers[:n_slots] = np.repeat(atoms, slot_counts)
+    atoms = np.append(np.arange(len(edges.counts), dtype=np.int32), np.int32(n_node - 1))
+    receivers = np.repeat(atoms, np.append(slot_counts, n_edge - slot_counts.sum()))
     senders = receivers.copy()
     senders[slots] = edges.senders.astype(np.int32, copy=False)
     shifts = _scatter_rows(edges.shifts, slots, n_edge, dtype)
@@ -151,10 +149,11 @@ def _slots(counts: np.ndarray, slot_counts: np.ndarray) -> np.ndarray:
 
 def _scatter_rows(rows: np.ndarray, slots: np.ndarray, length: int, dtype: Any) -> np.ndarray:
     """Rows in their slots, zeros elsewhere; by gathering, which takes half the time."""
+    if not rows.any():
+        return np.zeros((length, rows.shape[1]), dtype=dtype)
     row_of_slot = np.full(length, len(rows))
     row_of_slot[slots] = np.arange(len(rows))
-    with_zero = np.zeros((len(rows) + 1, rows.shape[1]), dtype=dtype)
-    with_zero[:-1] = rows
+    with_zero = np.concatenate([rows, np.zeros_like(rows[:1])]).astype(dtype, copy=False)
     return with_zero.take(row_of_slot, axis=0)
 
 
@@ -172,14 +171,16 @@ def _reverse_and_pairs(
     slots: np.ndarray, reverse: np.ndarray, n_edge: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fields ``reverse``, ``pairs`` and ``pair_edges`` of :class:`~mlip_core.typing.EdgeBlocks`."""
+    targets = slots.take(reverse)
     reverse_slots = np.arange(n_edge, dtype=np.int32)
-    reverse_slots[slots] = slots.take(reverse).astype(np.int32)
+    reverse_slots[slots] = targets.astype(np.int32)
     n_pairs = n_edge // 2 + 1
-    firsts = slots[np.arange(len(reverse)) < reverse]
+    is_first = slots < targets
+    firsts, seconds = slots.compress(is_first), targets.compress(is_first)
     numbers = np.arange(len(firsts), dtype=np.int32)
     pair_edges = np.full(n_pairs, n_edge, dtype=np.int32)
     pair_edges[: len(firsts)] = firsts
     pairs = np.full(n_edge, n_pairs - 1, dtype=np.int32)
     pairs[firsts] = numbers
-    pairs[reverse_slots[firsts]] = numbers
+    pairs[seconds] = numbers
     return reverse_slots, pairs, pair_edges

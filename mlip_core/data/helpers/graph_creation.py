@@ -1,6 +1,8 @@
 """From structures to graphs: one by one, or many at once into flat arrays."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,10 +11,18 @@ from mlip_core.data.chemical_system import ChemicalSystem
 from mlip_core.data.helpers.edge_blocks import find_reverse_edges
 from mlip_core.data.helpers.edge_vectors import get_edge_relative_vectors
 from mlip_core.data.helpers.graph_store import LABELS, Segment
-from mlip_core.data.helpers.neighborhood import Pairs, both_directions, get_neighborhood, get_pairs
+from mlip_core.data.helpers.neighborhood import (
+    Geometries,
+    get_neighborhood,
+    get_pairs_of_many,
+    order_by_receiver,
+)
+from mlip_core.utils.threads import available_threads
 
 if TYPE_CHECKING:
     import jraph
+
+    from mlip_core.data.frames import FrameBlock
 
 # So many atoms are worked on at once: enough that NumPy's overhead is small, and few enough for its
 # fast sort of 16-bit integers.
@@ -47,6 +57,76 @@ class Structure(NamedTuple):
     def is_periodic(self) -> bool:
         """Whether any direction is periodic."""
         return self.pbc is not None and any(self.pbc)
+
+
+class StructureBlock(NamedTuple):
+    """Several structures, the atoms of one after those of the other; labels that one lacks are NaN.
+
+    Attributes:
+        n_node: ``[n]``, atoms of each structure, at least one.
+        codes: ``[n_atoms]``, species indices or atomic numbers.
+        positions: ``[n_atoms, 3]``, Å.
+        cell: ``[n, 3, 3]``, rows are the cell vectors, Å; zeros without periodic directions.
+        pbc: ``[n, 3]``, which cell vectors are periodic.
+        weight: ``[n]``, weight in the loss.
+        energy: ``[n]``, eV.
+        forces: ``[n_atoms, 3]``, eV/Å.
+        stress: ``[n, 3, 3]``, eV/Å³.
+    """
+
+    n_node: np.ndarray
+    codes: np.ndarray
+    positions: np.ndarray
+    cell: np.ndarray
+    pbc: np.ndarray
+    weight: np.ndarray
+    energy: np.ndarray
+    forces: np.ndarray
+    stress: np.ndarray
+
+    @classmethod
+    def of(cls, structures: Sequence[Structure]) -> "StructureBlock":
+        """Put structures together."""
+        return cls(
+            n_node=np.array([len(s.codes) for s in structures], dtype=np.int32),
+            codes=_joined([s.codes for s in structures], (), np.int64),
+            positions=_joined([s.positions for s in structures], (3,)),
+            cell=_stacked([_cell(s) for s in structures], (3, 3)),
+            pbc=np.array(
+                [(False,) * 3 if s.pbc is None else s.pbc for s in structures], bool
+            ).reshape(-1, 3),
+            weight=_stacked([s.weight for s in structures], ()),
+            energy=_stacked([_or_nan(s.energy, ()) for s in structures], ()),
+            forces=_joined([_or_nan(s.forces, (len(s.codes), 3)) for s in structures], (3,)),
+            stress=_stacked([_or_nan(s.stress, (3, 3)) for s in structures], (3, 3)),
+        )
+
+    @classmethod
+    def of_frames(cls, block: "FrameBlock") -> "StructureBlock":
+        """The structures of frames, sharing their arrays."""
+        return cls(
+            n_node=block.n_atoms,
+            codes=block.numbers,
+            positions=block.positions,
+            cell=block.cells,
+            pbc=block.pbc,
+            weight=np.ones(len(block)),
+            energy=block.energy,
+            forces=block.forces,
+            stress=block.stress,
+        )
+
+    def take(self, rows: np.ndarray) -> "StructureBlock":
+        """The structures of a mask."""
+        atoms = np.repeat(rows, self.n_node)
+        of_atoms = ("codes", "positions", "forces")
+        values = self._asdict().items()
+        return StructureBlock(**{n: v[atoms if n in of_atoms else rows] for n, v in values})
+
+    @property
+    def labels(self) -> set[str]:
+        """Labels that some structure has."""
+        return {name for name in LABELS if not np.isnan(getattr(self, name)).all()}
 
 
 class TooManyImagesError(ValueError):
@@ -97,12 +177,25 @@ def structure_of(system: ChemicalSystem) -> Structure:
 def make_segment(
     structures: Iterable[Structure], cutoff: float, labels: Sequence[str] | None = None
 ) -> Segment:
+    """The graphs of many structures as flat arrays; see :func:`make_segment_of_blocks`."""
+    return make_segment_of_blocks(in_structure_blocks(structures), cutoff, labels)
+
+
+def in_structure_blocks(structures: Iterable[Structure]) -> Iterator[StructureBlock]:
+    """Put structures together, few enough that memory stays small."""
+    return map(StructureBlock.of, _groups(structures))
+
+
+def make_segment_of_blocks(
+    blocks: Iterable[StructureBlock], cutoff: float, labels: Sequence[str] | None = None
+) -> Segment:
     """The graphs of many structures as flat arrays.
 
-    Besides the result only a few thousand atoms' worth of intermediate arrays are in memory.
+    Besides the result only a few blocks' worth of intermediate arrays are in memory. Blocks are
+    worked on by as many threads as there are to use; the result does not depend on it.
 
     Args:
-        structures: the structures, each of at least one atom.
+        blocks: the structures, best a few thousand atoms at a time.
         cutoff: two atoms nearer than this are joined by an edge each way, Å.
         labels: which labels the graphs can have, of energy, forces and stress; NaN where a
             structure lacks one. ``None``: those that some structure has.
@@ -110,34 +203,32 @@ def make_segment(
     Raises:
         TooManyImagesError: if a neighbour is more than 127 cells away.
     """
-    parts, found, first = [], set(labels or ()), 0
-    for group in _groups(structures):
+    parts, found = [], set(labels or ())
+    for block, part in _make_parts(blocks, cutoff):
         if labels is None:
-            found |= {name for name in LABELS for s in group if getattr(s, name) is not None}
-        parts.append(_make_part(group, cutoff, first))
-        first += len(group)
-    return _join_parts(parts or [_make_part([], cutoff, 0)], found)
+            found |= block.labels
+        parts.append(part)
+    return _join_parts(parts or [_make_part(StructureBlock.of([]), cutoff, 0)], found)
 
 
 def segment_from_graphs(graphs: Sequence["jraph.GraphsTuple"]) -> Segment:
     """Copy unbatched graphs, of which some may lack some labels, into flat arrays."""
-    n_edge = [int(graph.n_edge.sum()) for graph in graphs]
-    structures = [_structure_of_graph(graph) for graph in graphs]
-    n_node = [len(structure.codes) for structure in structures]
+    n_edge = np.array([int(graph.n_edge.sum()) for graph in graphs], dtype=np.int64)
+    block = StructureBlock.of([_structure_of_graph(graph) for graph in graphs])
+    n_node = block.n_node
     edges = [_sorted_by_receiver(graph) for graph in graphs]
     offsets = np.repeat(np.cumsum([0, *n_node])[:-1], n_edge)
     senders, receivers, shifts = (
         np.concatenate([empty, *(np.asarray(parts[i]) for parts in edges)]).astype(np.int64)
         for i, empty in enumerate((np.zeros(0), np.zeros(0), np.zeros((0, 3))))
     )
-    part = _assemble_part(structures, n_edge, senders, receivers + offsets, shifts)
+    part = _assemble_part(block, n_edge, senders, receivers + offsets, shifts)
     part["min_distance"] = _minima(_edge_lengths(part, receivers + offsets), n_edge)
-    reverse = find_reverse_edges(senders + offsets, receivers + offsets, shifts, sum(n_node))
+    reverse = find_reverse_edges(senders + offsets, receivers + offsets, shifts, int(n_node.sum()))
     if reverse is not None:
         edge_offsets = np.repeat(np.cumsum([0, *n_edge])[:-1], n_edge)
         part["reverse"] = narrow(reverse - edge_offsets)
-    labels = {name for name in LABELS for s in structures if getattr(s, name) is not None}
-    return _join_parts([part], labels)
+    return _join_parts([part], block.labels)
 
 
 def narrow(values: np.ndarray) -> np.ndarray:
@@ -199,40 +290,66 @@ def _groups(structures: Iterable[Structure]) -> Iterator[list[Structure]]:
 Part = dict[str, np.ndarray]
 
 
-def _make_part(group: Sequence[Structure], cutoff: float, first: int) -> Part:
-    """The fields of :class:`Segment` for some structures, all labels included."""
-    pairs = [get_pairs(s.positions, cutoff, s.pbc, s.cell) for s in group]
-    n_pairs = [len(found.first) for found in pairs]
-    n_node = [len(structure.codes) for structure in group]
-    offsets = np.repeat(np.cumsum([0, *n_node])[:-1], n_pairs)
-    joined = _join_pairs(pairs, offsets)
-    _check_images(joined.images, n_pairs, first)
-    senders, receivers, shifts, reverse = both_directions(joined)
-    n_edge = [2 * count for count in n_pairs]
-    node_offsets = np.repeat(np.cumsum([0, *n_node])[:-1], n_edge)
-    edge_offsets = np.repeat(np.cumsum([0, *n_edge])[:-1], n_edge)
-    part = _assemble_part(group, n_edge, senders - node_offsets, receivers, shifts)
-    part["min_distance"] = _minima(joined.distances, n_pairs)
-    return part | {"reverse": narrow(reverse - edge_offsets)}
+def _make_parts(
+    blocks: Iterable[StructureBlock], cutoff: float
+) -> Iterator[tuple[StructureBlock, Part]]:
+    """Each block and its part, in order; as many blocks are in work as there are threads."""
+    n_threads = available_threads()
+    if n_threads == 1:
+        for first, block in _numbered(blocks):
+            yield block, _make_part(block, cutoff, first)
+        return
+    waiting: deque[tuple[StructureBlock, Future[Part]]] = deque()
+    with ThreadPoolExecutor(n_threads) as pool:
+        for first, block in _numbered(blocks):
+            waiting.append((block, pool.submit(_make_part, block, cutoff, first)))
+            if len(waiting) >= n_threads:
+                block, future = waiting.popleft()
+                yield block, future.result()
+        for block, future in waiting:
+            yield block, future.result()
 
 
-def _join_pairs(pairs: Sequence[Pairs], offsets: np.ndarray) -> Pairs:
-    index, image = np.zeros(0, np.int64), np.zeros((0, 3), np.int32)
-    none = Pairs(index, index, image, np.zeros(0))
-    first, second, images, distances = map(np.concatenate, zip(none, *pairs, strict=True))
-    first, second = (atoms.astype(np.int64) + offsets for atoms in (first, second))
-    return Pairs(first, second, images, distances)
+def _numbered(blocks: Iterable[StructureBlock]) -> Iterator[tuple[int, StructureBlock]]:
+    """Each block with the number of its first structure."""
+    first = 0
+    for block in blocks:
+        yield first, block
+        first += len(block.n_node)
 
 
-def _check_images(images: np.ndarray, n_pairs: Sequence[int], first: int) -> None:
-    if np.abs(images).max(initial=0) > _LARGEST_SHIFT:
+def _make_part(block: StructureBlock, cutoff: float, first: int) -> Part:
+    """The fields of :class:`Segment` for the structures from number ``first`` on, all labels."""
+    geometries = Geometries(block.n_node, block.positions, block.cell, block.pbc)
+    pairs, n_pairs = get_pairs_of_many(geometries, cutoff)
+    _check_images(pairs.images, n_pairs, first)
+    n_edge = 2 * n_pairs
+    starts = np.repeat(np.cumsum(block.n_node) - block.n_node, n_pairs)
+    receivers = np.concatenate([pairs.first + starts, pairs.second + starts])
+    order, partners = order_by_receiver(receivers)
+    senders = np.concatenate([narrow(pairs.second), narrow(pairs.first)])
+    images = pairs.images.astype(np.int8)
+    part = _assemble_part(
+        block,
+        n_edge,
+        senders.take(order),
+        receivers,
+        np.concatenate([-images, images]).take(order, axis=0),
+    )
+    part["min_distance"] = _minima(pairs.distances, n_pairs)
+    first_edges = np.repeat((np.cumsum(n_edge) - n_edge).astype(np.int32), n_edge)
+    return part | {"reverse": narrow(partners - first_edges)}
+
+
+def _check_images(images: np.ndarray, n_pairs: np.ndarray, first: int) -> None:
+    if max(images.max(initial=0), -images.min(initial=0)) > _LARGEST_SHIFT:
         pair = int(np.abs(images).max(axis=1).argmax())
         raise TooManyImagesError(first + int(np.searchsorted(np.cumsum(n_pairs), pair, "right")))
 
 
 def _assemble_part(
-    group: Sequence[Structure],
-    n_edge: Sequence[int],
+    block: StructureBlock,
+    n_edge: np.ndarray,
     senders: np.ndarray,
     receivers: np.ndarray,
     shifts: np.ndarray,
@@ -240,38 +357,37 @@ def _assemble_part(
     """All fields but the smallest distances and the reverse edges.
 
     Args:
-        group: the structures.
-        n_edge: edges of each.
-        senders: counted from each structure's first atom.
-        receivers: counted from the first atom of all, ascending.
-        shifts: ``[sum of n_edge, 3]``.
+        block: the structures.
+        n_edge: ``[n]``, edges of each.
+        senders: counted from each structure's first atom, in order of the receivers.
+        receivers: counted from the first atom of all, in any order.
+        shifts: ``[sum of n_edge, 3]``, in order of the receivers.
     """
-    part = {
-        "n_node": np.array([len(s.codes) for s in group], dtype=np.int32),
-        "n_edge": np.array(n_edge, dtype=np.int32),
-        "cell": _stacked([_cell(s) for s in group], (3, 3)),
-        "weight": _stacked([s.weight for s in group], ()),
-        "positions": _joined([s.positions for s in group], (3,)),
-        "codes": _joined([s.codes for s in group], (), np.int64),
+    squares = np.square(block.forces).sum(axis=1)
+    starts = np.cumsum(block.n_node) - block.n_node
+    return {
+        "n_node": block.n_node.astype(np.int32),
+        "n_edge": n_edge.astype(np.int32),
+        "cell": block.cell,
+        "weight": block.weight,
+        "positions": block.positions,
+        "codes": narrow(block.codes),
         "senders": narrow(senders),
-        "shifts": shifts.astype(np.int8),
-        "energy": _stacked([_or_nan(s.energy, ()) for s in group], ()),
-        "forces": _joined([_or_nan(s.forces, (len(s.codes), 3)) for s in group], (3,)),
-        "stress": _stacked([_or_nan(s.stress, (3, 3)) for s in group], (3, 3)),
+        "shifts": shifts.astype(np.int8, copy=False),
+        "energy": block.energy,
+        "forces": block.forces,
+        "stress": block.stress,
+        "neighbor_counts": narrow(np.bincount(receivers, minlength=len(block.codes))),
+        "force_squares": np.add.reduceat(squares, starts) if len(starts) else squares,
     }
-    n_atoms = len(part["codes"])
-    part["codes"] = narrow(part["codes"])
-    part["neighbor_counts"] = narrow(np.bincount(receivers, minlength=n_atoms))
-    squares = np.square(part["forces"]).sum(axis=1)
-    starts = np.cumsum(part["n_node"]) - part["n_node"]
-    part["force_squares"] = np.add.reduceat(squares, starts) if len(starts) else squares
-    return part
 
 
-def _minima(distances: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+def _minima(distances: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The smallest of each structure's distances, which follow each other; infinite for none."""
     nearest = np.full(len(counts), np.inf)
-    np.minimum.at(nearest, np.repeat(np.arange(len(counts)), counts), distances)
+    some = np.flatnonzero(counts)
+    if len(some):
+        nearest[some] = np.minimum.reduceat(distances, (np.cumsum(counts) - counts)[some])
     return nearest
 
 

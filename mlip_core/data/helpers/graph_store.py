@@ -276,18 +276,17 @@ def gather_atoms(places: Sequence[Place], name: AtomField, out: np.ndarray) -> N
     _fill(out, [getattr(segment, name)[atoms] for segment, _, atoms, _ in places])
 
 
-def gather_edges(places: Sequence[Place], counts: np.ndarray, dtype: Any) -> SortedEdges:
+def gather_edges(places: Sequence[Place], counts: np.ndarray) -> SortedEdges:
     """The edges of some graphs, numbered through.
 
     Args:
         places: of the graphs.
         counts: ``[n_atoms]``, number of edges that each of their atoms receives.
-        dtype: of the shifts.
     """
     n_edge = np.array([edges.stop - edges.start for *_, edges in places], dtype=np.int64)
     n_node = np.array([atoms.stop - atoms.start for *_, atoms, _ in places], dtype=np.int64)
-    shifts = np.empty((int(n_edge.sum()), 3), dtype=dtype)
-    _fill(shifts, [segment.shifts[edges] for segment, *_, edges in places])
+    pieces = [segment.shifts[edges] for segment, *_, edges in places]
+    shifts = np.concatenate([np.zeros((0, 3), dtype=np.int8), *pieces])
     senders = _numbered_through(places, "senders", n_node, n_edge, np.int32)
     if any(segment.reverse is None for segment, *_ in places):
         return SortedEdges(senders, shifts, counts, None)

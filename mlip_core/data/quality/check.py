@@ -10,7 +10,15 @@ from ase.data import chemical_symbols
 
 from mlip_core.data.findings import Finding, count_frames, raise_on_errors
 from mlip_core.data.frame_index import FrameFlag, FrameIndex
-from mlip_core.data.frames import QUANTITIES, BadFrame, Frame, LabelKeys, scan_frames
+from mlip_core.data.frames import (
+    QUANTITIES,
+    BadFrame,
+    Frame,
+    FrameBlock,
+    LabelKeys,
+    in_blocks,
+    scan_blocks,
+)
 from mlip_core.data.quality.config import QualityConfig
 from mlip_core.data.quality.consistency_checks import check_work
 from mlip_core.data.quality.energy_checks import check_energy_outliers, check_mixed_energies
@@ -84,8 +92,8 @@ def check_files(
         UserError: if a file cannot be read, or there is no structure (left).
     """
     config = config or QualityConfig()
-    frames = {file: scan_frames(file, labels, config.require) for file in files}
-    return _check(frames, config, group_key)
+    blocks = {file: scan_blocks(file, labels, config.require) for file in files}
+    return _check(blocks, config, group_key)
 
 
 def check_frames(
@@ -95,11 +103,14 @@ def check_frames(
     by_file: dict[str, list[Frame]] = {}
     for frame in frames:
         by_file.setdefault(frame.file, []).append(frame)
-    return _check(by_file, config or QualityConfig(), group_key)
+    blocks = {file: in_blocks(frames) for file, frames in by_file.items()}
+    return _check(blocks, config or QualityConfig(), group_key)
 
 
 def _check(
-    files: Mapping[str, Iterable[Frame | BadFrame]], config: QualityConfig, group_key: str | None
+    files: Mapping[str, Iterable[FrameBlock | BadFrame]],
+    config: QualityConfig,
+    group_key: str | None,
 ) -> tuple[QualityReport, FrameIndex]:
     bad_frames = _BadFrames(config)
     table = measure_frames(files, config, bad_frames.add, group_key)

@@ -5,15 +5,17 @@ from ase.data import covalent_radii
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mlip_core.data.helpers.neighborhood import get_pairs
-from mlip_core.data.quality.block import Block
+from mlip_core.data.frames import FrameBlock
+from mlip_core.data.helpers.neighborhood import Geometries, get_pairs_of_many
 
 # Two atoms are bonded up to this multiple of the sum of their covalent radii (those of Cordero et
 # al. 2008, doi:10.1039/b801115j): protons on their way between two atoms count as bonded.
 MAX_BOND = 1.5
 
 
-def measure_geometry(block: Block, min_distance: float, max_gap: float) -> dict[str, np.ndarray]:
+def measure_geometry(
+    block: FrameBlock, min_distance: float, max_gap: float
+) -> dict[str, np.ndarray]:
     """Distances and pieces of each frame.
 
     Args:
@@ -46,7 +48,7 @@ def measure_geometry(block: Block, min_distance: float, max_gap: float) -> dict[
     }
 
 
-def measure_cells(block: Block) -> dict[str, np.ndarray]:
+def measure_cells(block: FrameBlock) -> dict[str, np.ndarray]:
     """Cells of each frame.
 
     Returns:
@@ -54,45 +56,43 @@ def measure_cells(block: Block) -> dict[str, np.ndarray]:
         in all directions; ``cell_height``, Å, the smallest distance of two opposite faces of the
         cell along periodic directions, infinite without any.
     """
-    volume = np.where(block.pbc.all(axis=1), np.linalg.det(block.cells), np.nan)
+    cells = block.cells * block.pbc[:, :, None]
+    volume = np.where(block.pbc.all(axis=1), np.linalg.det(cells), np.nan)
     height = np.full(len(block), np.inf)
     periodic = block.pbc.any(axis=1)
     if periodic.any():
         # The columns of the inverse are normal to the faces, and as long as 1 / height.
-        normals = np.linalg.norm(np.linalg.pinv(block.cells[periodic]), axis=1)
+        normals = np.linalg.norm(np.linalg.pinv(cells[periodic]), axis=1)
         height[periodic] = 1 / normals.max(axis=1)
     return {"volume": volume, "cell_height": height}
 
 
-def _gaps(block: Block, which: np.ndarray, max_gap: float) -> tuple[np.ndarray, np.ndarray]:
+def _gaps(block: FrameBlock, which: np.ndarray, max_gap: float) -> tuple[np.ndarray, np.ndarray]:
     """Parts of frames that are farther apart than ``max_gap``, and atoms that stand alone."""
-    scattered = Block([block.frames[index] for index in which])
-    first, second, _ = _pairs(scattered, np.full(len(scattered), max_gap))
-    alone = np.bincount(np.concatenate([first, second]), minlength=len(scattered.numbers)) == 0
-    n_isolated = np.add.reduceat(alone.astype(int), scattered.starts)
-    return _count_pieces(scattered, first, second), n_isolated
+    radii = np.zeros(len(block))
+    radii[which] = max_gap
+    first, second, _ = _pairs(block, radii)
+    alone = np.bincount(np.concatenate([first, second]), minlength=len(block.numbers)) == 0
+    n_isolated = np.add.reduceat(alone.astype(int), block.starts)
+    return _count_pieces(block, first, second)[which], n_isolated[which]
 
 
-def _pairs(block: Block, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pairs(block: FrameBlock, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Both atoms (in the block's numbering) of each pair within its frame's radius; distances."""
-    pairs = [
-        get_pairs(frame.positions, radius, tuple(frame.pbc.tolist()), frame.cell)
-        for frame, radius in zip(block.frames, radii.tolist(), strict=True)
-    ]
-    shifts = np.repeat(block.starts, [len(pair.first) for pair in pairs])
-    first = np.concatenate([pair.first for pair in pairs]).astype(np.int64) + shifts
-    second = np.concatenate([pair.second for pair in pairs]).astype(np.int64) + shifts
-    return first, second, np.concatenate([pair.distances for pair in pairs])
+    structures = Geometries(block.n_atoms, block.positions, block.cells, block.pbc)
+    pairs, n_pairs = get_pairs_of_many(structures, radii)
+    starts = np.repeat(block.starts, n_pairs)
+    return pairs.first + starts, pairs.second + starts, pairs.distances
 
 
-def _smallest(block: Block, atoms: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _smallest(block: FrameBlock, atoms: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The smallest of the values of each frame's pairs, by one of their atoms."""
     smallest = np.full(len(block), np.inf)
     np.minimum.at(smallest, block.frame_of_atom[atoms], values)
     return smallest
 
 
-def _count_pieces(block: Block, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _count_pieces(block: FrameBlock, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Connected components of each frame's atoms."""
     n = len(block.numbers)
     links = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(n, n))

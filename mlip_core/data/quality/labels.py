@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from mlip_core.data.quality.block import Block
+from mlip_core.data.frames import FrameBlock
 
 _GOLDEN_RATIO = (1 + 5**0.5) / 2
 
 
-def measure_labels(block: Block) -> dict[str, np.ndarray]:
+def measure_labels(block: FrameBlock) -> dict[str, np.ndarray]:
     """Sizes of each frame's forces and stress.
 
     Returns:
@@ -28,7 +28,7 @@ def measure_labels(block: Block) -> dict[str, np.ndarray]:
     }
 
 
-def _mark(block: Block) -> np.ndarray:
+def _mark(block: FrameBlock) -> np.ndarray:
     """The forces' projection on fixed directions: two different sets of forces have different ones.
 
     The directions follow Weyl's sequence of the golden ratio, centred; it never repeats.

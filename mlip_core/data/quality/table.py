@@ -6,8 +6,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from mlip_core.data.frame_index import FrameFlag, FrameIndex, FrameIndexBuilder
-from mlip_core.data.frames import BadFrame, Frame
-from mlip_core.data.quality.block import Block, blocks
+from mlip_core.data.frames import BadFrame, Frame, FrameBlock
 from mlip_core.data.quality.config import QualityConfig
 from mlip_core.data.quality.geometry import measure_cells, measure_geometry
 from mlip_core.data.quality.labels import measure_labels
@@ -88,7 +87,7 @@ _COLUMNS = tuple(field.name for field in fields(FrameTable) if field.name != "in
 
 
 def measure_frames(
-    files: Mapping[str, Iterable[Frame | BadFrame]],
+    files: Mapping[str, Iterable[FrameBlock | BadFrame]],
     config: QualityConfig,
     on_bad_frame: Callable[[BadFrame], None],
     group_key: str | None = None,
@@ -96,7 +95,7 @@ def measure_frames(
     """Measure all frames of files, read once, in memory that is a row of numbers for each frame.
 
     Args:
-        files: frames by file.
+        files: frames by file, some at a time.
         config: thresholds that decide how far to look.
         on_bad_frame: is told of each frame that cannot be used; it gets no row.
         group_key: see ``FrameIndex``.
@@ -104,13 +103,13 @@ def measure_frames(
     builder = FrameIndexBuilder(list(files), group_key)
     measured: dict[str, list[np.ndarray]] = {name: [] for name in _COLUMNS}
     for number, frames in enumerate(files.values()):
-        previous = None
-        for block in blocks(_good(frames, on_bad_frame)):
+        previous: Frame | None = None
+        for block in _good(frames, on_bad_frame):
             row = len(builder)
-            builder.add(number, block.frames)
+            builder.add(number, block)
             for name, values in _measured(block, row, previous, config).items():
                 measured[name].append(values)
-            previous = block.frames[-1]
+            previous = block.frame(len(block) - 1)
     columns = {name: np.concatenate(parts or [np.empty(0)]) for name, parts in measured.items()}
     index = builder.build()
     table = FrameTable(index, **columns)
@@ -118,17 +117,17 @@ def measure_frames(
 
 
 def _good(
-    frames: Iterable[Frame | BadFrame], on_bad_frame: Callable[[BadFrame], None]
-) -> Iterator[Frame]:
-    for frame in frames:
-        if isinstance(frame, BadFrame):
-            on_bad_frame(frame)
+    blocks: Iterable[FrameBlock | BadFrame], on_bad_frame: Callable[[BadFrame], None]
+) -> Iterator[FrameBlock]:
+    for block in blocks:
+        if isinstance(block, BadFrame):
+            on_bad_frame(block)
         else:
-            yield frame
+            yield block
 
 
 def _measured(
-    block: Block, row: int, previous: Frame | None, config: QualityConfig
+    block: FrameBlock, row: int, previous: Frame | None, config: QualityConfig
 ) -> dict[str, np.ndarray]:
     return {
         "row": np.arange(row, row + len(block)),

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mlip_core.data.frames import Frame
-from mlip_core.data.quality.block import Block
+from mlip_core.data.frames import Frame, FrameBlock
 
 # Beyond these the energy between two frames is no parabola.
 _MAX_DISPLACEMENT_ANGSTROM = 0.3
@@ -19,7 +18,7 @@ _MAX_STRAIN = 0.1
 _NO_STRAIN = 1e-7
 
 
-def measure_work(block: Block, previous: Frame | None) -> dict[str, np.ndarray]:
+def measure_work(block: FrameBlock, previous: Frame | None) -> dict[str, np.ndarray]:
     """Compare each frame with the one before it in the file, where they are neighbours.
 
     Args:
@@ -30,7 +29,7 @@ def measure_work(block: Block, previous: Frame | None) -> dict[str, np.ndarray]:
         Arrays ``[n_frames]``, eV: ``energy_change``, ``force_work`` and ``stress_work``; NaN where
         frames differ in more than small displacements and strains, or a label is missing.
     """
-    frames = [*([] if previous is None else [previous]), *block.frames]
+    frames = [*([] if previous is None else [previous]), *block.frames()]
     names = ("energy_change", "force_work", "stress_work")
     values = np.full((3, len(frames)), np.nan)
     for start, stop in _runs(frames):

@@ -18,7 +18,7 @@ from mlip_core.data.helpers.graph_creation import Structure, TooManyImagesError,
 from mlip_core.data.helpers.graph_store import Segment
 from mlip_core.data.versioned_arrays import ArraysFormat
 from mlip_core.utils.errors import UserError
-from mlip_core.utils.files import file_digest, write_json
+from mlip_core.utils.files import file_digest, remove_unfinished, write_json
 
 PART_NAME = "shards.json"
 """The file in which a job lists its shards."""
@@ -26,7 +26,7 @@ PART_NAME = "shards.json"
 SHARD_NAME = re.compile(r"shard-\d{5}-of-(\d{5})\.safetensors")
 
 SHARD_VERSION = 2
-_REMEDY = "remove it and prepare the dataset again"
+_REMEDY = "prepare the dataset again"
 _FORMAT = ArraysFormat("mlip_core shard", SHARD_VERSION, "shard", _REMEDY)
 _DTYPES = {
     "F64": np.float64,
@@ -35,6 +35,19 @@ _DTYPES = {
     "U16": np.uint16,
     "I8": np.int8,
     "U8": np.uint8,
+}
+# Of arrays that are not of one number per graph: what they have rows for, and further axes.
+_SHAPES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "cell": ("graphs", (3, 3)),
+    "stress": ("graphs", (3, 3)),
+    "digest": ("graphs", (32,)),
+    "positions": ("atoms", (3,)),
+    "forces": ("atoms", (3,)),
+    "codes": ("atoms", ()),
+    "neighbor_counts": ("atoms", ()),
+    "senders": ("edges", ()),
+    "shifts": ("edges", (3,)),
+    "reverse": ("edges", ()),
 }
 
 
@@ -127,6 +140,7 @@ def write_shards(
     frames = iter(frames)
     paths = [directory / shard_name(number, plan.n_shards) for number in shards]
     for path in paths:
+        remove_unfinished(path)
         share = list(islice(frames, plan.structures_per_shard))
         write_shard(path, share, cutoff_angstrom, labels, missing_labels)
     write_json(directory / PART_NAME, {path.name: file_digest(path) for path in paths})
@@ -194,7 +208,7 @@ def read_shard(path: str | os.PathLike[str], checksum: str | None = None) -> Sha
         )
     try:
         metadata, arrays, mapping = _map_safetensors(path)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: not a readable shard ({error}); {_REMEDY}") from None
     if metadata.get("version") != SHARD_VERSION:
         raise UserError(
@@ -204,9 +218,26 @@ def read_shard(path: str | os.PathLike[str], checksum: str | None = None) -> Sha
     try:
         digest = arrays.pop("digest")
         segment = Segment(reverse=arrays.pop("reverse", None), **arrays)
+        _require_shapes(segment, digest)
     except (KeyError, TypeError):
         raise UserError(f"{path}: a shard without some of its arrays; {_REMEDY}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: damaged: {error}; {_REMEDY}") from None
     return Shard(path, metadata, segment, digest, mapping)
+
+
+def _require_shapes(segment: Segment, digest: np.ndarray) -> None:
+    """Compare the lengths of arrays with each other.
+
+    Raises:
+        ValueError: if one has another shape than it should.
+    """
+    n_atoms, n_edges = (segment.n_node.sum(dtype=np.int64), segment.n_edge.sum(dtype=np.int64))
+    for name, array in {**segment.arrays(), "digest": digest}.items():
+        rows, columns = _SHAPES.get(name, ("graphs", ()))
+        length = {"graphs": len(segment), "atoms": n_atoms, "edges": n_edges}[rows]
+        if array.shape != (length, *columns):
+            raise ValueError(f"{name} has the shape {array.shape}, not {(int(length), *columns)}")
 
 
 def _structure(frame: Frame) -> Structure:

@@ -2,14 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ase.data import chemical_symbols
+from pydantic import TypeAdapter, ValidationError
 
 from mlip_core.data.dataset_info import DatasetInfo, write_dataset_info
-from mlip_core.data.shards.files import SHARD_NAME, remove_shards, shard_name
+from mlip_core.data.shards.files import PART_NAME, SHARD_NAME, remove_shards, shard_name
 from mlip_core.data.shards.manifest import MANIFEST_NAME, ShardedSegments, make_manifest
 from mlip_core.data.statistics import (
     AtomicEnergies,
@@ -18,7 +19,9 @@ from mlip_core.data.statistics import (
     find_elements,
 )
 from mlip_core.utils.errors import UserError
-from mlip_core.utils.files import atomic_path, write_json
+from mlip_core.utils.files import atomic_path, file_digest, remove_unfinished, write_json
+
+_AGAIN = "prepare the dataset again: in a study, with the same command"
 
 
 def gather(
@@ -47,7 +50,8 @@ def gather(
         UserError: if the training split is empty, another split has elements that it lacks, shards
             are missing or were made with different settings, or atomic energies are missing.
     """
-    splits = {name: ShardedSegments(_complete(name, paths)) for name, paths in parts.items()}
+    shards = {name: _complete(name, paths) for name, paths in parts.items()}
+    splits = {name: ShardedSegments(list(paths)) for name, paths in shards.items()}
     settings = _common_settings(splits)
     info = compute_dataset_info(
         splits["train"],
@@ -61,23 +65,19 @@ def gather(
         _require_known_elements(name, split, list(info.atomic_energies_map))
     for name, split in splits.items():
         target = Path(directory, "shards", name)
-        write_json(target / MANIFEST_NAME, make_manifest(_place(split, target), settings))
+        manifest = make_manifest(_place(split, target), settings, list(shards[name].values()))
+        write_json(target / MANIFEST_NAME, manifest)
     write_dataset_info(Path(directory, "dataset_info.json"), info)
     return info
 
 
-def _complete(name: str, parts: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """The shards of a split in their order.
+def _complete(name: str, parts: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:
+    """The shards of a split in their order, with their checksums.
 
     Raises:
-        UserError: if one is missing.
+        UserError: if one is missing or is not what its job has written.
     """
-    files = {
-        path.name: path
-        for part in parts
-        for path in Path(part).iterdir()
-        if SHARD_NAME.fullmatch(path.name)
-    }
+    files = {path.name: (path, digest) for part in parts for path, digest in _written(Path(part))}
     totals = {int(match[1]) for match in map(SHARD_NAME.fullmatch, files) if match}
     expected = [shard_name(index, total) for total in totals for index in range(total)]
     missing = sorted(set(expected) ^ set(files))
@@ -86,7 +86,21 @@ def _complete(name: str, parts: Sequence[str | os.PathLike[str]]) -> list[Path]:
             f"split {name}: its shards are not those of one dataset ({(missing or ['mixed'])[0]});"
             " remove the directory of parts and prepare the dataset again"
         )
-    return [files[file] for file in expected]
+    return dict(files[file] for file in expected)
+
+
+def _written(part: Path) -> Iterator[tuple[Path, str]]:
+    """The shards that a job has made and their checksums."""
+    listing = part / PART_NAME
+    try:
+        listed = TypeAdapter(dict[str, str]).validate_json(listing.read_bytes(), strict=True)
+    except (FileNotFoundError, ValidationError):
+        raise UserError(f"{listing}: missing or damaged; remove {part} and {_AGAIN}") from None
+    for name, digest in listed.items():
+        path = part / name
+        if not path.is_file() or file_digest(path) != digest:
+            raise UserError(f"{path}: missing or damaged; remove {listing} and {_AGAIN}")
+        yield path, digest
 
 
 def _common_settings(splits: Mapping[str, ShardedSegments]) -> dict[str, Any]:
@@ -127,6 +141,7 @@ def _place(split: ShardedSegments, directory: Path) -> ShardedSegments:
 def _link(source: Path, target: Path) -> None:
     if target.exists() and source.samefile(target):
         return
+    remove_unfinished(target)
     with atomic_path(target) as temporary:
         temporary.unlink()
         try:

@@ -65,10 +65,16 @@ def load_graph_store(
     manifest = read_manifest(manifest_path)
     _require_match(manifest_path, manifest, dataset_info)
     directory = Path(manifest_path).parent
-    shards = [
-        read_shard(directory / entry["file"], entry["sha256"] if verify else None)
-        for entry in manifest["shards"]
-    ]
+    shards = []
+    for entry in manifest["shards"]:
+        try:
+            shards.append(
+                read_shard(directory / entry["file"], entry["sha256"] if verify else None)
+            )
+        except UserError as error:
+            raise UserError(
+                f"{error}: in a study, remove {manifest_path}, and run it again"
+            ) from None
     return _graph_store(shards, manifest, dataset_info)
 
 

@@ -4,20 +4,39 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from ase.data import chemical_symbols
+from pydantic import BaseModel, Field, NonNegativeInt
 
 from mlip_core.data.helpers.graph_store import Segment
-from mlip_core.data.shards.files import SHARD_VERSION, Shard, read_shard
+from mlip_core.data.shards.files import SHARD_NAME, SHARD_VERSION, Shard, read_shard
 from mlip_core.data.statistics import find_elements, force_rms, mean_min_distance, mean_neighbors
 from mlip_core.data.versioned_json import JsonFormat
-from mlip_core.utils.files import file_digest, json_digest
+from mlip_core.utils.files import json_digest
 
 MANIFEST_NAME = "manifest.json"
+
+
+class _Entry(BaseModel):
+    file: Annotated[str, Field(pattern=f"^{SHARD_NAME.pattern}$")]
+    sha256: str
+    bytes: NonNegativeInt
+    n_structures: NonNegativeInt
+
+
+class _Content(BaseModel):
+    cutoff_angstrom: float
+    labels: list[Literal["energy", "forces", "stress"]]
+    fingerprint: str
+    elements: list[str]
+    n_structures: NonNegativeInt
+    shards: list[_Entry]
+
+
 _FORMAT = JsonFormat(
-    "mlip_core shards", SHARD_VERSION, "manifest of shards", "prepare the dataset again"
+    "mlip_core shards", SHARD_VERSION, "manifest of shards", "prepare the dataset again", _Content
 )
 
 
@@ -44,12 +63,15 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     return _FORMAT.read(path)
 
 
-def make_manifest(split: ShardedSegments, settings: Mapping[str, Any]) -> dict[str, Any]:
+def make_manifest(
+    split: ShardedSegments, settings: Mapping[str, Any], checksums: Sequence[str]
+) -> dict[str, Any]:
     """The content of a manifest.
 
     Args:
         split: the shards of the split.
         settings: that all of them were made with.
+        checksums: SHA-256 of each.
 
     The fingerprint stands for the structures, their order and labels, and the settings; neither
     how they are cut into shards nor who made them is part of it.
@@ -57,10 +79,10 @@ def make_manifest(split: ShardedSegments, settings: Mapping[str, Any]) -> dict[s
     structures = sha256()
     entries, n_structures, n_nodes, n_edges, max_nodes, max_edges = [], 0, 0, 0, 0, 0
     labelled = dict.fromkeys(settings["labels"], 0)
-    for shard in split.shards():
+    for shard, checksum in zip(split.shards(), checksums, strict=True):
         segment = shard.segment
         structures.update(shard.digest.tobytes())
-        entries.append(_entry(shard))
+        entries.append(_entry(shard, checksum))
         n_structures += len(shard)
         n_nodes += int(segment.n_node.sum(dtype=np.int64))
         n_edges += int(segment.n_edge.sum(dtype=np.int64))
@@ -89,10 +111,10 @@ def make_manifest(split: ShardedSegments, settings: Mapping[str, Any]) -> dict[s
     }
 
 
-def _entry(shard: Shard) -> dict[str, Any]:
+def _entry(shard: Shard, checksum: str) -> dict[str, Any]:
     return {
         "file": shard.path.name,
-        "sha256": file_digest(shard.path),
+        "sha256": checksum,
         "bytes": shard.path.stat().st_size,
         "n_structures": len(shard),
     }

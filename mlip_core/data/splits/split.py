@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, NonNegativeInt
 
 from mlip_core.data.findings import Finding
 from mlip_core.data.splits.config import SPLITS
@@ -15,9 +16,25 @@ from mlip_core.data.versioned_json import JsonFormat
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import atomic_path, file_digest, write_json
 
-_REMEDY = "make the split; move the old file away"
-_SPLIT = JsonFormat("mlip_core split", 2, "split file", _REMEDY)
-_ROWS = ArraysFormat("mlip_core split frames", 1, "list of a split's frames", _REMEDY)
+_REMEDY = "remove it and make the split again"
+
+
+class _Sizes(BaseModel):
+    train: NonNegativeInt
+    valid: NonNegativeInt
+    test: NonNegativeInt
+    unused: NonNegativeInt
+
+
+class _Content(BaseModel):
+    settings: dict[str, Any]
+    sizes: _Sizes
+    findings: list[Finding]
+    frames_sha256: str
+
+
+_SPLIT = JsonFormat("mlip_core split", 2, "split file", _REMEDY, _Content)
+_ROWS = ArraysFormat("mlip_core split frames", 1, "list of a split's frames", "it is needed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +87,15 @@ def load_split(path: str | os.PathLike[str]) -> Split:
     """
     path = Path(path)
     content = _SPLIT.read(path)
-    _, arrays = _ROWS.read(_frames_path(path))
+    try:
+        _, arrays = _ROWS.read(_frames_path(path))
+    except UserError as error:
+        raise UserError(f"{error}: remove {path} and make the split again") from None
     if file_digest(_frames_path(path)) != content["frames_sha256"]:
-        raise UserError(f"{_frames_path(path)}: does not belong to {path}; {_REMEDY}")
+        raise UserError(
+            f"{_frames_path(path)}: does not belong to {path}; remove {path} and make the split"
+            " again"
+        )
     return Split(
         settings=content["settings"],
         rows={name: arrays[f"{name}_rows"] for name in SPLITS},

@@ -10,6 +10,7 @@ import pytest
 
 from mlip_core.data import (
     AseReader,
+    ChemicalSystem,
     ChemicalSystemsReaderConfig,
     CombinedReader,
     ExtxyzReader,
@@ -17,6 +18,11 @@ from mlip_core.data import (
 )
 from mlip_core.data.chemical_systems_readers.utils import apply_flatten
 from mlip_core.data.frames import LabelKeys
+from mlip_core.data.helpers.graph_creation import (
+    make_segment,
+    make_segment_of_blocks,
+    structure_of,
+)
 from mlip_core.utils.errors import UserError
 from tests.data.structures import copper, ethanol, labelled, water
 
@@ -59,6 +65,40 @@ def test_extxyz(files: Path) -> None:
     np.testing.assert_allclose(valid[1].forces, atoms.get_forces(), atol=1e-7)
     assert valid[1].cell is None
     assert valid[1].pbc == (False, False, False)
+
+
+class EverySecond(ExtxyzReader):
+    """A reader with a way of its own."""
+
+    def read_file(self, path: Path, limit: int | None) -> list[ChemicalSystem]:
+        """Read a half of the structures."""
+        return super().read_file(path, None)[::2][:limit]
+
+
+@pytest.mark.parametrize("limit", [None, 1, 4, 5, 9])
+@pytest.mark.parametrize("make", [ExtxyzReader, AseReader, EverySecond])
+def test_blocks_are_the_systems(files: Path, make: Any, limit: int | None) -> None:
+    names = {"valid_dataset_paths": files / "cu.xyz", "train_num_to_load": limit}
+    one = make(config(files, ["train.xyz", "more.xyz"], **names))
+    for reader in (one, CombinedReader([one, one])):
+        expected = reader.load(None)
+        for systems, blocks in zip(expected, reader.load_blocks(), strict=True):
+            ours = make_segment_of_blocks(blocks, 4.0).arrays()
+            theirs = make_segment(map(structure_of, systems), 4.0).arrays()
+            assert len(ours["n_node"]) == len(systems)
+            assert ours.keys() == theirs.keys()
+            for name, values in ours.items():
+                np.testing.assert_array_equal(values, theirs[name], err_msg=name)
+
+
+def test_frames_beyond_the_number_to_load_may_be_bad(files: Path) -> None:
+    with (files / "train.xyz").open("a") as file:
+        file.write("1\nProperties=species:S:1:pos:R:3 energy=none\nH 0 0 0\n")
+    reader = ExtxyzReader(config(files, ["train.xyz"], train_num_to_load=4))
+    assert sum(len(block.n_node) for block in next(reader.load_blocks())) == 4
+    reader = ExtxyzReader(config(files, ["train.xyz"], train_num_to_load=5))
+    with pytest.raises(UserError, match="frame 4"):
+        list(next(reader.load_blocks()))
 
 
 def test_number_to_load_is_of_all_files_together(files: Path) -> None:

@@ -11,8 +11,10 @@ from mlip_core.data.helpers import create_graph_from_chemical_system
 from mlip_core.data.helpers.dummy_init_graph import get_dummy_graph_for_model_init
 from mlip_core.data.helpers.graph_creation import (
     Structure,
+    StructureBlock,
     TooManyImagesError,
     make_segment,
+    make_segment_of_blocks,
     segment_from_graphs,
 )
 from mlip_core.data.helpers.graph_store import GraphStore
@@ -123,6 +125,17 @@ def test_many_at_once_are_what_they_are_one_by_one() -> None:
         assert graph.globals.energy == s.energy
         assert (graph.nodes.forces is None) == (s.forces is None)
         np.testing.assert_array_equal(graph.globals.cell[0].any(), s.is_periodic)
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_number_of_threads_is_not_seen(monkeypatch: pytest.MonkeyPatch, threads: str) -> None:
+    structures = structures_of_all_kinds()
+    blocks = [StructureBlock.of(structures[i : i + 7]) for i in range(0, len(structures), 7)]
+    expected = make_segment(structures, 4.0).arrays()
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    segment = make_segment_of_blocks(iter(blocks), 4.0)
+    for name, values in segment.arrays().items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name, strict=True)
 
 
 def test_columns_of_many() -> None:

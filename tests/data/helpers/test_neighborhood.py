@@ -3,9 +3,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from vesin import NeighborList
 
 from mlip_core.data.helpers.edge_vectors import get_edge_relative_vectors
-from mlip_core.data.helpers.neighborhood import both_directions, get_neighborhood, get_pairs
+from mlip_core.data.helpers.neighborhood import (
+    Geometries,
+    both_directions,
+    get_neighborhood,
+    get_pairs,
+    get_pairs_of_many,
+)
+from mlip_core.data.helpers.pair_search import PairSearch
 from tests.data.structures import TRICLINIC
 
 CUTOFF = 4.0
@@ -120,3 +128,57 @@ def test_distances_of_pairs(periodic: bool) -> None:
     pairs = get_pairs(positions, CUTOFF, (periodic,) * 3, TRICLINIC)
     vectors = positions[pairs.second] - positions[pairs.first] + pairs.images @ TRICLINIC
     np.testing.assert_allclose(pairs.distances, np.linalg.norm(vectors, axis=1), rtol=1e-12)
+
+
+def structures_of_all_kinds() -> list[tuple[np.ndarray, tuple[bool, bool, bool], np.ndarray]]:
+    """Molecules of one size and of others, large ones, crystals, slabs, in no order."""
+    rng = np.random.default_rng(6)
+    kinds = list(itertools.product([1, 5, 5, 48, 60], itertools.product([True, False], repeat=3)))
+    return [
+        (rng.uniform(0, 7, (n_atoms, 3)), pbc, TRICLINIC)
+        for n_atoms, pbc in (kinds[i] for i in rng.permutation(len(kinds)))
+    ]
+
+
+def test_pairs_of_many_are_those_of_each() -> None:
+    structures = structures_of_all_kinds()
+    cutoffs = np.linspace(2.0, CUTOFF, len(structures))
+    many = Geometries(
+        n_node=np.array([len(positions) for positions, *_ in structures]),
+        positions=np.concatenate([positions for positions, *_ in structures]),
+        cells=np.array([cell for *_, cell in structures]),
+        pbc=np.array([pbc for _, pbc, _ in structures]),
+    )
+    pairs, counts = get_pairs_of_many(many, cutoffs)
+    parts = zip(*(np.split(values, np.cumsum(counts)[:-1]) for values in pairs), strict=True)
+    for part, cutoff, structure in zip(parts, cutoffs.tolist(), structures, strict=True):
+        for ours, alone in zip(part, get_pairs(structure[0], cutoff, *structure[1:]), strict=True):
+            np.testing.assert_array_equal(ours, alone)
+
+
+def test_a_cutoff_of_zero_finds_nothing() -> None:
+    two = Geometries(
+        np.array([2, 2]), np.zeros((4, 3)), np.stack([TRICLINIC] * 2), np.eye(2, 3) > 0
+    )
+    assert get_pairs_of_many(two, np.array([0.0, 0.0]))[1].tolist() == [0, 0]
+
+
+def test_the_search_finds_what_vesin_finds() -> None:
+    """The library is called by declarations of vesin's that are not public: they must be right."""
+    structures = [
+        (positions, CUTOFF, TRICLINIC, np.array(pbc))
+        for positions, pbc, _ in structures_of_all_kinds()
+        if all(pbc)
+    ]
+    counts, *found = PairSearch().search(structures)
+    starts = np.cumsum(counts)[:-1]
+    for i, (positions, cutoff, cell, pbc) in enumerate(structures):
+        search = NeighborList(cutoff=cutoff, full_list=False)
+        theirs = search.compute(points=positions, box=cell, periodic=pbc, quantities="PSd")
+        for ours, expected in zip(found, theirs, strict=True):
+            np.testing.assert_array_equal(np.split(ours, starts)[i], expected)
+
+
+def test_what_vesin_complains_of_is_said() -> None:
+    with pytest.raises(ValueError, match="cutoff"):
+        PairSearch().search([(np.zeros((1, 3)), -1.0, np.eye(3), np.ones(3, dtype=bool))])
