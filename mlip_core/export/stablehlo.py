@@ -39,6 +39,7 @@ from mlip_core.models.force_field import ForceField
 from mlip_core.models.predictor import ForceFieldPredictor
 from mlip_core.models.registry import architecture_of
 from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes
+from mlip_core.utils.compiled_apart import for_any_backend
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import atomic_path
 from mlip_core.utils.garbage import collector_paused
@@ -71,7 +72,7 @@ def export_force_field(
     if unknown or not platforms:
         raise UserError(f"platforms: {unknown or 'none'}; choose from {', '.join(PLATFORMS)}")
     min_edges = _min_edges(force_field)
-    with collector_paused(), _no_source_places():
+    with collector_paused(), _no_source_places(), for_any_backend():
         program = export.export(jax.jit(_function(force_field)), platforms=platforms)(
             *_arguments(min_edges)
         )

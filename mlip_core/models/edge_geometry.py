@@ -4,6 +4,9 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from mlip_core.models.neighbors import mean_over_pairs
+from mlip_core.typing import EdgeBlocks
+
 Array = Any
 
 
@@ -34,3 +37,20 @@ def edge_geometry(vectors: Array, cutoff: float) -> EdgeGeometry:
     safe = jnp.where(is_within[:, None], vectors, outside)
     lengths = jnp.sqrt(jnp.sum(safe * safe, axis=1))
     return EdgeGeometry(lengths, (safe / lengths[:, None]).T, is_within)
+
+
+def pair_lengths(lengths: Array, blocks: EdgeBlocks | None, cutoff: float) -> Array:
+    """Lengths of the pairs of an edge and its reverse, or of the edges where pairs are not known.
+
+    Args:
+        lengths: as of ``edge_geometry``.
+        blocks: the order of the edges, if known.
+        cutoff: Å.
+
+    Returns:
+        ``[n_pairs]`` or ``[n_edges]``, Å; beyond the cutoff for those that do not count.
+    """
+    if blocks is None or blocks.pair_edges is None:
+        return lengths
+    is_real = blocks.pair_edges < len(lengths)
+    return jnp.where(is_real, mean_over_pairs(lengths, blocks), 2.0 * cutoff)

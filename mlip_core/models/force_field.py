@@ -8,11 +8,11 @@ import jax
 import jraph
 import numpy as np
 from flax import struct
-from pydantic import BaseModel
 
 from mlip_core.data.dataset_info import DatasetInfo
 from mlip_core.models.initializers import draw_parameters
 from mlip_core.models.mlip_network import MLIPNetwork
+from mlip_core.models.network_config import NetworkConfig
 from mlip_core.models.predictor import ForceFieldPredictor
 from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes, Prediction
 from mlip_core.utils.garbage import collector_paused
@@ -88,7 +88,7 @@ class ForceField:
         return set(self.dataset_info.atomic_energies_map)
 
     @property
-    def config(self) -> BaseModel:
+    def config(self) -> NetworkConfig:
         """The network's hyperparameters."""
         return self.predictor.mlip_network.config
 

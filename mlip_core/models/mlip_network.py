@@ -3,10 +3,10 @@
 from typing import Any, ClassVar
 
 import flax.linen as nn
-from pydantic import BaseModel
 
 from mlip_core.data.dataset_info import DatasetInfo
 from mlip_core.models.atomic_energies import get_atomic_energies
+from mlip_core.models.network_config import NetworkConfig
 from mlip_core.typing import EdgeBlocks
 
 Array = Any
@@ -16,15 +16,14 @@ class MLIPNetwork(nn.Module):
     """Base class of the networks: one implements ``energies`` from its layers.
 
     Attributes:
-        config: the network's hyperparameters, an instance of its ``Config``; among them
-            ``atomic_energies``, see ``get_atomic_energies``.
+        config: the network's hyperparameters, an instance of its ``Config``.
         dataset_info: what it has to know of the dataset: elements, cutoff, statistics.
     """
 
-    config: Any
+    config: NetworkConfig
     dataset_info: DatasetInfo
 
-    Config: ClassVar[type[BaseModel]] = BaseModel
+    Config: ClassVar[type[NetworkConfig]] = NetworkConfig
 
     @nn.compact
     def __call__(

@@ -67,6 +67,24 @@ def parse_activation(act: Activation | str) -> Function:
     return functions[Activation(act)]
 
 
+def parse_radial_basis(basis: RadialBasis | str) -> Function:
+    """The function of a radial basis' name."""
+    from mlip_core.models.radial_embedding import bessel_basis
+
+    return {RadialBasis.BESSEL: bessel_basis}[RadialBasis(basis)]
+
+
+def parse_radial_envelope(envelope: RadialEnvelope | str) -> Function:
+    """The function of an envelope's name."""
+    from mlip_core.models.radial_embedding import polynomial_envelope_updated, soft_envelope
+
+    envelopes: dict[RadialEnvelope, Function] = {
+        RadialEnvelope.POLYNOMIAL: polynomial_envelope_updated,
+        RadialEnvelope.SOFT: soft_envelope,
+    }
+    return envelopes[RadialEnvelope(envelope)]
+
+
 # The scales of e3nn: not exact averages but those over 1,000,001 quantiles of the normal
 # distribution. Computed beforehand, because that would take a tenth of a second at each start.
 NORMALIZATIONS = {

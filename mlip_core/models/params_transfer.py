@@ -72,7 +72,7 @@ def select_elements(force_field: ForceField, elements: Collection[int]) -> Force
     network = force_field.predictor.mlip_network
     info = force_field.dataset_info
     kept = sorted(set(elements))
-    n_old = count_species(info, getattr(network.config, "num_species", None))
+    n_old = count_species(info, network.config.num_species)
     if n_old == len(kept):
         return force_field
     predictor = ForceFieldPredictor(

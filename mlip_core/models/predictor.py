@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jraph
 
 from mlip_core.data.helpers.edge_vectors import get_edge_relative_vectors
+from mlip_core.models.mlip_network import MLIPNetwork
 from mlip_core.models.neighbors import sum_by_receiver, sum_by_sender
 from mlip_core.typing import Prediction
 
@@ -22,11 +23,11 @@ class ForceFieldPredictor(nn.Module):
     respect to these gives both the forces and the virial.
 
     Attributes:
-        mlip_network: an ``MLIPNetwork``.
+        mlip_network: the network.
         predict_stress: whether stress and pressure are predicted; needs cells.
     """
 
-    mlip_network: nn.Module
+    mlip_network: MLIPNetwork
     predict_stress: bool = False
 
     def __call__(self, graph: jraph.GraphsTuple) -> Prediction:

@@ -9,8 +9,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from mlip_core.models.options import Function, RadialBasis, RadialEnvelope
-
 Array = Any
 
 
@@ -66,17 +64,3 @@ def soft_envelope(
 
 def _namespace(x: Array) -> Any:
     return np if isinstance(x, np.ndarray) else jnp
-
-
-def parse_radial_basis(basis: RadialBasis | str) -> Function:
-    """The function of a radial basis' name."""
-    return {RadialBasis.BESSEL: bessel_basis}[RadialBasis(basis)]
-
-
-def parse_radial_envelope(envelope: RadialEnvelope | str) -> Function:
-    """The function of an envelope's name."""
-    envelopes: dict[RadialEnvelope, Function] = {
-        RadialEnvelope.POLYNOMIAL: polynomial_envelope_updated,
-        RadialEnvelope.SOFT: soft_envelope,
-    }
-    return envelopes[RadialEnvelope(envelope)]

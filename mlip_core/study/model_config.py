@@ -1,6 +1,6 @@
 """The model of a run: an architecture and its hyperparameters.
 
-The configs are made from the registry of networks, so a network that is listed there is known to
+The configs are made from the registry of networks, so a network that is found there is known to
 the study file, its JSON schema and its reference.
 """
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
+from mlip_core.models.network_config import NetworkConfig
 from mlip_core.models.registry import architectures, config_class
 
 DEFAULT_ARCHITECTURE = "mace"
@@ -23,7 +24,7 @@ class ModelConfig(BaseModel):
     architecture: str = Field(description="Which network; the other keys are its hyperparameters.")
 
     @property
-    def network(self) -> BaseModel:
+    def network(self) -> NetworkConfig:
         """The config of the network itself."""
         hyperparameters = self.model_dump(exclude={"architecture"})
         return config_class(self.architecture)(**hyperparameters)

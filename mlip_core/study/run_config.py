@@ -13,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from mlip_core.models.network_config import Recipe
+from mlip_core.models.registry import architectures, config_class
 from mlip_core.study.config_base import Closed
 from mlip_core.study.finetune_config import FinetuneConfig
 from mlip_core.study.model_config import DEFAULT_ARCHITECTURE, AnyModelConfig, default_model
@@ -80,32 +82,8 @@ class TrainingConfig(TrainingLoopConfig):
     random_seed: int = Field(default=42, description="By default derived from the run's seed.")
 
 
-def _recipe(
-    energy_weight: float, init_learning_rate: float, learning_rate: float, warmup_steps: int
-) -> dict[str, Any]:
-    return {
-        "loss": {"energy_weight": energy_weight, "forces_weight": 25.0},
-        "optimizer": {
-            "grad_norm": 10.0,
-            "init_learning_rate": init_learning_rate,
-            "peak_learning_rate": learning_rate,
-            "final_learning_rate": learning_rate,
-            "warmup_steps": warmup_steps,
-        },
-        "plateau": {"patience": 15, "factor": 0.7, "min_scale": 1e-3},
-    }
-
-
-RECIPES = {
-    "mace": _recipe(1000.0, 1e-3, 1e-2, 100),
-    "nequip": _recipe(100.0, 1e-4, 5e-3, 200),
-    "visnet": _recipe(100.0, 1e-4, 1e-3, 500),
-}
-"""What a run of an architecture trains with where its config does not say it.
-
-None of it depends on the number of epochs, so that a longer training continues a shorter one: the
-learning rate goes down when the validation set asks for it.
-"""
+RECIPE_PLATEAU = {"patience": 15, "factor": 0.7, "min_scale": 1e-3}
+"""How the learning rate of a recipe goes down when the validation set asks for it."""
 
 RECIPE_STRESS_WEIGHT = 1000.0
 """Weight of the stress in a recipe, if it is predicted: eV/Å³ are small numbers."""
@@ -159,16 +137,15 @@ class RunConfig(Closed):
         if not isinstance(run, Mapping):
             return run
         architecture = _architecture(run.get("model"))
-        recipe = RECIPES.get(architecture) if isinstance(architecture, str) else None
-        if recipe is None:
+        if architecture not in architectures():
             return run
-        stress = {"stress_weight": RECIPE_STRESS_WEIGHT} if run.get("predict_stress") else {}
-        filled = {"loss": recipe["loss"] | stress, **run}
+        recipe = config_class(architecture).recipe
+        filled = {"loss": _loss_of_recipe(recipe, bool(run.get("predict_stress"))), **run}
         training = run.get("training")
         if "optimizer" not in run:
-            filled["optimizer"] = recipe["optimizer"]
+            filled["optimizer"] = _optimizer_of_recipe(recipe)
             if isinstance(training, Mapping):
-                filled["training"] = {"plateau": recipe["plateau"], **training}
+                filled["training"] = {"plateau": RECIPE_PLATEAU, **training}
         return filled
 
     @model_validator(mode="after")
@@ -176,6 +153,21 @@ class RunConfig(Closed):
         if self.init_from is None and self.finetune != FinetuneConfig():
             raise ValueError("finetune: there is no init_from, which says what to go on from")
         return self
+
+
+def _loss_of_recipe(recipe: Recipe, predict_stress: bool) -> dict[str, Any]:
+    loss = {"energy_weight": recipe.energy_weight, "forces_weight": 25.0}
+    return loss | ({"stress_weight": RECIPE_STRESS_WEIGHT} if predict_stress else {})
+
+
+def _optimizer_of_recipe(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "grad_norm": 10.0,
+        "init_learning_rate": recipe.init_learning_rate,
+        "peak_learning_rate": recipe.learning_rate,
+        "final_learning_rate": recipe.learning_rate,
+        "warmup_steps": recipe.warmup_steps,
+    }
 
 
 def _architecture(model: Any) -> Any:

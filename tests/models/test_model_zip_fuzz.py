@@ -1,6 +1,6 @@
 """Model zips made by chance: each gives a model of finite numbers or one line of complaint.
 
-`make fuzz` runs many more examples than the quick tests.
+`make fuzz` runs many more of them than the quick tests.
 """
 
 import io
@@ -12,33 +12,16 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlip_core.data import DatasetInfo
 from mlip_core.models import ForceField, Visnet
 from mlip_core.models.model_io import load_model, save_model_to_zip
 from mlip_core.utils.errors import UserError
+from tests.fuzzing import EDITS, VALUES, edited, number_of_cases, run
 
-# Quickly for every change, thoroughly with `make fuzz`.
-EXAMPLES = [200, pytest.param(10_000, marks=pytest.mark.slow)]
-FEW_EXAMPLES = [40, pytest.param(2_000, marks=pytest.mark.slow)]
+MANY, FEW = number_of_cases(200, 10_000), number_of_cases(40, 2_000)
 
-# Of any length and anywhere: (place as a share of the length, bytes removed, bytes put there).
-EDITS = st.lists(
-    st.tuples(st.floats(0, 1), st.integers(0, 40), st.binary(max_size=40)), min_size=1, max_size=4
-)
-NUMBERS = st.one_of(
-    st.integers(-(2**70), 2**70),
-    st.integers(-2, 9),
-    st.floats(allow_nan=True, allow_infinity=True),
-    st.sampled_from([0, 1, 1e-300, 1e300, 2**31, 2**63]),
-)
-VALUES = st.recursive(
-    st.none() | st.booleans() | NUMBERS | st.text(max_size=8) | st.just("4x0e + 9x99o"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=5,
-)
 DTYPES = st.sampled_from(["<f4", ">f8", "|O", "<i4", "|V8", "<U3", "garbage", "<f40"])
 HEADERS = st.one_of(
     st.binary(max_size=200),
@@ -79,29 +62,14 @@ def try_to_load(model_zip) -> Callable[[bytes], None]:
     return load
 
 
-def run(strategy: st.SearchStrategy, check: Callable, examples: int) -> None:
-    """The same examples each time, but when there are many of them."""
-    is_quick = examples <= 200
-    settings(max_examples=examples, deadline=None, derandomize=is_quick, database=None)(
-        given(strategy)(check)
-    )()
-
-
-def edited(content: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
-    for share, n_removed, added in edits:
-        place = int(share * len(content))
-        content = content[:place] + added + content[place + n_removed :]
-    return content
-
-
-@pytest.mark.parametrize("examples", EXAMPLES)
-def test_bytes_anywhere(model_zip, try_to_load, examples):
+@MANY
+def test_bytes_anywhere(model_zip, try_to_load, cases):
     content = model_zip.read_bytes()
-    run(EDITS, lambda edits: try_to_load(edited(content, edits)), examples)
+    run(EDITS, lambda edits: try_to_load(edited(content, edits)), cases)
 
 
-@pytest.mark.parametrize("examples", EXAMPLES)
-def test_bytes_in_the_parameters(model_zip, try_to_load, examples):
+@MANY
+def test_bytes_in_the_parameters(model_zip, try_to_load, cases):
     """The zip around them is sound, so that they are read."""
     members = read_members(model_zip.read_bytes())
 
@@ -109,11 +77,11 @@ def test_bytes_in_the_parameters(model_zip, try_to_load, examples):
         npz = edited(members["params.npz"], edits)
         try_to_load(zip_of(members | {"params.npz": npz}))
 
-    run(EDITS, check, examples)
+    run(EDITS, check, cases)
 
 
-@pytest.mark.parametrize("examples", EXAMPLES)
-def test_headers_of_arrays(model_zip, try_to_load, examples):
+@MANY
+def test_headers_of_arrays(model_zip, try_to_load, cases):
     members = read_members(model_zip.read_bytes())
     arrays = read_members(members["params.npz"])
     first = min(arrays)
@@ -126,11 +94,11 @@ def test_headers_of_arrays(model_zip, try_to_load, examples):
         try_to_load(zip_of(members | {"params.npz": npz}))
 
     versions = st.sampled_from([b"\1\0", b"\2\0", b"\3\0"]) | st.binary(min_size=2, max_size=2)
-    run(st.tuples(versions, HEADERS, st.binary(max_size=64)), check, examples)
+    run(st.tuples(versions, HEADERS, st.binary(max_size=64)), check, cases)
 
 
-@pytest.mark.parametrize("examples", FEW_EXAMPLES)
-def test_values_of_hyperparameters(model_zip, try_to_load, examples):
+@FEW
+def test_values_of_hyperparameters(model_zip, try_to_load, cases):
     members = read_members(model_zip.read_bytes())
     hyperparameters = json.loads(members["hyperparams.json"])
     places = [(key, None) for key in hyperparameters]
@@ -147,7 +115,7 @@ def test_values_of_hyperparameters(model_zip, try_to_load, examples):
         try_to_load(zip_of(members | {"hyperparams.json": content}))
 
     keys = st.sampled_from(places)
-    run(st.dictionaries(keys, VALUES, min_size=1, max_size=2), check, examples)
+    run(st.dictionaries(keys, VALUES, min_size=1, max_size=2), check, cases)
 
 
 def read_members(content: bytes) -> dict[str, bytes]:

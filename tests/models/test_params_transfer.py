@@ -15,6 +15,7 @@ from mlip_core.models.params_transfer import (
     select_elements,
     transfer_params,
 )
+from mlip_core.models.schnet import Schnet
 from mlip_core.simulation.ase import ForceFieldCalculator
 
 INFO = DatasetInfo(
@@ -35,6 +36,7 @@ NETWORKS = {
     "nequip": Nequip(
         Nequip.Config(num_layers=2, node_irreps="2x0e + 2x1o", l_max=1, radial_net_n_hidden=2), INFO
     ),
+    "schnet": Schnet(Schnet.Config(num_layers=1, num_channels=2, num_rbf=3), INFO),
     "visnet": Visnet(
         Visnet.Config(num_layers=1, num_channels=2, num_heads=1, l_max=1, num_rbf=3), INFO
     ),

@@ -20,6 +20,7 @@ import numpy as np
 from jax import lax
 
 from mlip_core.models.equivariant.clebsch_gordan import clebsch_gordan
+from mlip_core.utils.compiled_apart import compiled_apart
 
 Array = Any
 
@@ -30,10 +31,12 @@ class Coupling(NamedTuple):
     Attributes:
         degrees: of the Clebsch-Gordan tensor's axes.
         order: which of them belongs to the first factor, the second, and the result.
+        is_apart: whether it is compiled apart from what surrounds it.
     """
 
     degrees: tuple[int, int, int]
     order: tuple[int, int, int] = (0, 1, 2)
+    is_apart: bool = True
 
     @property
     def tensor(self) -> np.ndarray:
@@ -50,18 +53,27 @@ class Coupling(NamedTuple):
     def of_first(self) -> "Coupling":
         """The coupling of (result, second factor) to the first factor: its derivative."""
         first, second, result = self.order
-        return Coupling(self.degrees, (result, second, first))
+        return self._replace(order=(result, second, first))
 
     @property
     def of_second(self) -> "Coupling":
         """The coupling of (first factor, result) to the second factor: its derivative."""
         first, second, result = self.order
-        return Coupling(self.degrees, (first, result, second))
+        return self._replace(order=(first, result, second))
 
 
-def couple(a: Array, b: Array, degree_out: int) -> Array:
-    """Degree ``degree_out`` of the tensor product: ``[2 l_out + 1, ...]`` of two like features."""
-    return _couple(Coupling((_degree(a), _degree(b), degree_out)), a, b)
+def couple(a: Array, b: Array, degree_out: int, is_apart: bool = True) -> Array:
+    """Degree ``degree_out`` of the tensor product: ``[2 l_out + 1, ...]`` of two like features.
+
+    Args:
+        a: ``[2 l_a + 1, ...]``.
+        b: ``[2 l_b + 1, ...]``.
+        degree_out: of the result.
+        is_apart: whether it is compiled apart from what surrounds it: right for features of many
+            channels, whose stacks of components make slow loops when they are fused into sums.
+    """
+    coupling = Coupling((_degree(a), _degree(b), degree_out), is_apart=is_apart)
+    return _couple(coupling, a, b)
 
 
 def couple_square(a: Array, degree_out: int) -> Array:
@@ -86,11 +98,9 @@ def couple_products(products: Array, degree_1: int, degree_2: int, degree_out: i
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _couple(coupling: Coupling, a: Array, b: Array) -> Array:
-    return _evaluate(coupling, a, b)
+    return (_evaluate_apart if coupling.is_apart else _evaluate_inlined)(coupling, a, b)
 
 
-# Compiled as part of whatever calls it, but traced only once for each coupling and shape.
-@functools.partial(jax.jit, static_argnums=0)
 def _evaluate(coupling: Coupling, a: Array, b: Array) -> Array:
     if 1 in coupling.tensor.shape:
         return _couple_with_scalar(coupling.tensor, a, b)
@@ -101,6 +111,11 @@ def _evaluate(coupling: Coupling, a: Array, b: Array) -> Array:
             for groups in _groups_of_terms(coupling)
         ]
     )
+
+
+_evaluate_apart = compiled_apart(_evaluate, num_static=1)
+# Compiled as part of whatever calls it, but traced only once for each coupling and shape.
+_evaluate_inlined = jax.jit(_evaluate, static_argnums=0)
 
 
 class Group(NamedTuple):

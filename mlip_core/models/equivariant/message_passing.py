@@ -13,11 +13,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlip_core.models.batched_product import multiply_each
-from mlip_core.models.edge_geometry import edge_geometry
+from mlip_core.models.edge_geometry import edge_geometry, pair_lengths
 from mlip_core.models.equivariant.coupling import add_up, couple_products, unstack
 from mlip_core.models.equivariant.irreps import Irrep, natural, products
 from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
-from mlip_core.models.neighbors import mean_over_pairs, pairs_to_edges, sum_runs, take_senders
+from mlip_core.models.neighbors import pairs_to_edges, sum_runs, take_senders
 from mlip_core.typing import EdgeBlocks
 
 Array = Any
@@ -74,17 +74,13 @@ def embed_edges(
         radial_embedding: from lengths ``[n]``, Å, to ``[n, n_basis]``, zero beyond the cutoff.
     """
     geometry = edge_geometry(vectors, cutoff)
-    lengths, is_within = geometry.lengths, geometry.is_within
-    if blocks is not None and blocks.pair_edges is not None:
-        is_real = blocks.pair_edges < len(lengths)
-        lengths = jnp.where(is_real, mean_over_pairs(lengths, blocks), 2 * cutoff)
-        is_within = lengths < cutoff
+    lengths = pair_lengths(geometry.lengths, blocks, cutoff)
     return Edges(
         senders=senders,
         receivers=receivers,
         harmonics=spherical_harmonics(l_max, geometry.directions),
         radial=radial_embedding(lengths),
-        is_within=is_within,
+        is_within=lengths < cutoff,
         blocks=blocks,
     )
 

@@ -29,7 +29,8 @@ def spherical_harmonics(l_max: int, unit: Array) -> list[Array]:
     first = np.sqrt(3.0).item() * unit
     harmonics = [jnp.ones_like(unit[:1]), first]
     for degree in range(2, l_max + 1):
-        harmonics.append(_stretch(degree) * couple(first, harmonics[-1], degree))
+        stretched = couple(first, harmonics[-1], degree, is_apart=False)
+        harmonics.append(_stretch(degree) * stretched)
     return harmonics[: l_max + 1]
 
 

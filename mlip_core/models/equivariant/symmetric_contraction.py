@@ -79,12 +79,12 @@ class Contraction:
         """Contract.
 
         Args:
-            features: each ``[2 l + 1, n_nodes, channels]``.
-            weights: for each order and tree, ``[n_nodes, channels]``.
+            features: each ``[2 l + 1, ...]``.
+            weights: for each order and tree, ``[...]``.
             memo: products already evaluated for the same features, shared between output irreps.
 
         Returns:
-            ``[2 l_out + 1, n_nodes, channels]``.
+            ``[2 l_out + 1, ...]``.
         """
         terms = [weights[0][0] * features[self.irrep_out]]
         for (_, factor), members in _by_last_factor(self.trees, weights).items():

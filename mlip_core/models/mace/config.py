@@ -1,19 +1,17 @@
 """Hyperparameters of MACE."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     model_validator,
 )
 
-from mlip_core.models.atomic_energies import AtomicEnergies
 from mlip_core.models.equivariant.irreps import SCALAR, Irrep, parse_irreps
+from mlip_core.models.network_config import NetworkConfig, Recipe
 from mlip_core.models.options import Activation, RadialEnvelope
 
 _PSEUDOSCALAR = Irrep(0, -1)
@@ -27,7 +25,7 @@ def _check_irreps(text: str) -> str:
 IrrepsText = Annotated[str, AfterValidator(_check_irreps)]
 
 
-class MaceConfig(BaseModel):
+class MaceConfig(NetworkConfig):
     """Hyperparameters of MACE.
 
     Attributes:
@@ -45,12 +43,9 @@ class MaceConfig(BaseModel):
         symmetric_tensor_product_basis: whether the parameters belong to the basis of symmetric
             tensors (fewer) or to that of all tensors; the functions that can be learned are the
             same.
-        atomic_energies: ``None`` or "average" for those of the dataset, "zero", or eV by atomic
-            number.
         avg_num_neighbors: normalises messages; default that of the dataset.
         avg_r_min: distance from which on the radial basis is normalised, Å; default that of the
             dataset.
-        num_species: number of elements; default that of the dataset.
         include_pseudotensors: whether messages have irreps of both parities, not only
             ``(-1)**l``. The other library fails with ``True``.
         gate_nodes: whether the products of messages are multiplied by learned linear functions of
@@ -62,7 +57,9 @@ class MaceConfig(BaseModel):
             structures, more time. Parameters and results stay the same.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    recipe: ClassVar[Recipe] = Recipe(
+        energy_weight=1000.0, init_learning_rate=1e-3, learning_rate=1e-2, warmup_steps=100
+    )
 
     num_layers: PositiveInt = 2
     num_channels: PositiveInt = 128
@@ -75,10 +72,8 @@ class MaceConfig(BaseModel):
     activation: Activation = Activation.SILU
     radial_envelope: RadialEnvelope = RadialEnvelope.POLYNOMIAL
     symmetric_tensor_product_basis: bool = False
-    atomic_energies: AtomicEnergies = None
     avg_num_neighbors: PositiveFloat | None = None
     avg_r_min: PositiveFloat | None = None
-    num_species: PositiveInt | None = None
     include_pseudotensors: bool = False
     gate_nodes: bool = False
     species_embedding_dim: PositiveInt | None = None

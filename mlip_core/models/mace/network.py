@@ -38,8 +38,8 @@ from mlip_core.models.initializers import normal
 from mlip_core.models.mace.config import MaceConfig
 from mlip_core.models.mlip_network import MLIPNetwork, count_species
 from mlip_core.models.neighbors import pairs_to_edges
-from mlip_core.models.options import Activation, normalized_activation
-from mlip_core.models.radial_embedding import bessel_basis, parse_radial_envelope
+from mlip_core.models.options import Activation, normalized_activation, parse_radial_envelope
+from mlip_core.models.radial_embedding import bessel_basis
 from mlip_core.typing import EdgeBlocks
 
 Array = Any

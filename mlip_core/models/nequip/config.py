@@ -1,18 +1,16 @@
 """Hyperparameters of NequIP."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
 )
 
-from mlip_core.models.atomic_energies import AtomicEnergies
 from mlip_core.models.equivariant.irreps import SCALAR, parse_irreps
+from mlip_core.models.network_config import NetworkConfig, Recipe
 from mlip_core.models.options import Activation, RadialEnvelope
 
 
@@ -31,7 +29,7 @@ def _check_node_irreps(text: str) -> str:
 NodeIrrepsText = Annotated[str, AfterValidator(_check_node_irreps)]
 
 
-class NequipConfig(BaseModel):
+class NequipConfig(NetworkConfig):
     """Hyperparameters of NequIP.
 
     Attributes:
@@ -47,13 +45,12 @@ class NequipConfig(BaseModel):
         radial_envelope: envelope of the radial basis.
         scalar_mlp_std: variance of the initial weights of the hidden layers of the radial MLP,
             times their number of inputs.
-        atomic_energies: ``None`` or "average" for those of the dataset, "zero", or eV by atomic
-            number.
         avg_num_neighbors: normalises messages; default that of the dataset.
-        num_species: number of elements; default that of the dataset.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    recipe: ClassVar[Recipe] = Recipe(
+        energy_weight=100.0, init_learning_rate=1e-4, learning_rate=5e-3, warmup_steps=200
+    )
 
     num_layers: PositiveInt = 2
     node_irreps: NodeIrrepsText = "128x0e + 128x0o + 64x1o + 64x1e + 4x2e + 4x2o"
@@ -64,6 +61,4 @@ class NequipConfig(BaseModel):
     radial_net_n_layers: PositiveInt = 2
     radial_envelope: RadialEnvelope = RadialEnvelope.POLYNOMIAL
     scalar_mlp_std: PositiveFloat = 4.0
-    atomic_energies: AtomicEnergies = None
     avg_num_neighbors: PositiveFloat | None = None
-    num_species: PositiveInt | None = None

@@ -33,8 +33,9 @@ from mlip_core.models.options import (
     Activation,
     normalized_activation,
     parse_activation,
+    parse_radial_envelope,
 )
-from mlip_core.models.radial_embedding import bessel_basis, parse_radial_envelope
+from mlip_core.models.radial_embedding import bessel_basis
 from mlip_core.typing import EdgeBlocks
 
 Array = Any

@@ -1,14 +1,14 @@
 """Hyperparameters of ViSNet."""
 
-from typing import Self
+from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from mlip_core.models.atomic_energies import AtomicEnergies
+from mlip_core.models.network_config import NetworkConfig, Recipe
 from mlip_core.models.options import Activation, VecNormType
 
 
-class VisnetConfig(BaseModel):
+class VisnetConfig(NetworkConfig):
     """Hyperparameters of ViSNet.
 
     Attributes:
@@ -23,12 +23,11 @@ class VisnetConfig(BaseModel):
         attn_activation: activation of the attention's weights, which stands where a transformer has
             its softmax.
         vecnorm_type: how the vector features are normalised before each layer.
-        atomic_energies: ``None`` or "average" for those of the dataset, "zero", or eV by atomic
-            number.
-        num_species: number of elements; default that of the dataset.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    recipe: ClassVar[Recipe] = Recipe(
+        energy_weight=100.0, init_learning_rate=1e-4, learning_rate=1e-3, warmup_steps=500
+    )
 
     num_layers: PositiveInt = 4
     num_channels: int = Field(default=256, ge=2)
@@ -39,8 +38,6 @@ class VisnetConfig(BaseModel):
     activation: Activation = Activation.SILU
     attn_activation: Activation = Activation.SILU
     vecnorm_type: VecNormType = VecNormType.NONE
-    atomic_energies: AtomicEnergies = None
-    num_species: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

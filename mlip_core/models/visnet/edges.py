@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeGuard
 import jax.numpy as jnp
 import numpy as np
 
-from mlip_core.models.edge_geometry import EdgeGeometry, edge_geometry
+from mlip_core.models.edge_geometry import EdgeGeometry, edge_geometry, pair_lengths
 from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
 from mlip_core.models.neighbor_products import multiply_ends, sum_weighted_neighbors
 from mlip_core.models.neighbors import (
@@ -161,12 +161,7 @@ def make_edges(
 ) -> Edges:
     """The edges of edge vectors ``[n_edges, 3]``, Å; see :class:`Edges` for the other arguments."""
     geometry = edge_geometry(vectors, cutoff)
-    lengths = geometry.lengths
-    if _has_pairs(blocks):
-        pair_edges: Array = blocks.pair_edges
-        lengths = jnp.where(
-            pair_edges < len(lengths), mean_over_pairs(lengths, blocks), 2.0 * cutoff
-        )
+    lengths = pair_lengths(geometry.lengths, blocks, cutoff)
     return Edges(
         senders=senders,
         receivers=receivers,

@@ -1,0 +1,5 @@
+"""SchNet: continuous-filter convolutions of invariant features."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

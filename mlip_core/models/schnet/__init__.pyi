@@ -1,0 +1,7 @@
+from .config import SchnetConfig
+from .network import Schnet
+
+__all__ = [
+    "Schnet",
+    "SchnetConfig",
+]
