@@ -1,4 +1,5 @@
 from .definitions import DEFINITIONS
+from .energy_shift import fit_energy_shift, read_energy_shift, write_energy_shift
 from .evaluation import (
     Evaluation,
     evaluate,
@@ -22,10 +23,13 @@ __all__ = [
     "compute_metrics",
     "evaluate",
     "evaluate_to_files",
+    "fit_energy_shift",
     "predict_structures",
+    "read_energy_shift",
     "read_predictions",
     "structures_table",
     "tabulate",
+    "write_energy_shift",
     "write_evaluation",
     "write_predictions",
 ]

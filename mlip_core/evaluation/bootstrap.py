@@ -3,11 +3,11 @@
 The entries of one structure are not independent of each other, so whole structures are drawn, with
 replacement (B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993; intervals of
 percentiles, chapter 13). Every statistic is a function of sums over entries. These are kept for
-each structure once; a draw is then a product of the numbers of times that structures were drawn
-with these sums.
+each structure once; all draws are then the product of two matrices: how often each structure was
+drawn, and these sums.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +23,18 @@ _AT_ONCE = 1 << 18
 
 
 class _Task(NamedTuple):
-    """A summary that waits for its intervals, and the sums of the structures that it is about."""
+    """A summary that waits for its intervals.
+
+    Attributes:
+        summary: gets the intervals.
+        n_structures: how many structures it is about.
+        rows: those that were counted, these and maybe others, with sums of 0.
+        sums: ``[n_rows, n_sums]``.
+        statistics: from the totals of the sums.
+    """
 
     summary: dict[str, Any]
+    n_structures: int
     rows: np.ndarray
     sums: np.ndarray
     statistics: Statistics
@@ -58,29 +67,36 @@ class Bootstrap:
             statistics: from the sums over entries to the statistics.
         """
         size = self._n_structures
-        sums = [np.bincount(structure, weights=term, minlength=size) for term in terms.T]
-        rows = np.flatnonzero(np.bincount(structure, minlength=size))
-        self._tasks.append(_Task(summary, rows, np.stack(sums, axis=1)[rows], statistics))
+        sums = np.stack([np.bincount(structure, term, size) for term in terms.T], axis=1)
+        members = np.flatnonzero(np.bincount(structure, minlength=size))
+        # Most of the structures: with all, one product serves many summaries.
+        rows = members if 2 * len(members) < size else np.arange(size)
+        self._tasks.append(_Task(summary, len(members), rows, sums[rows], statistics))
 
     def run(self) -> None:
         """Fill in all intervals."""
         if not self._n_resamples:
             return
-        totals: list[list[np.ndarray]] = [[] for _ in self._tasks]
-        for counts in self._draws():
-            for task, parts in zip(self._tasks, totals, strict=True):
-                is_part = len(task.rows) < self._n_structures
-                parts.append((counts.take(task.rows, axis=1) if is_part else counts) @ task.sums)
-        for task, parts in zip(self._tasks, totals, strict=True):
-            with np.errstate(divide="ignore", invalid="ignore"):
-                drawn = task.statistics(np.concatenate(parts))
-            known = len(task.rows) > 1
-            task.summary["confidence"] = {
-                name: _interval(values) if known else None for name, values in drawn.items()
-            }
+        alike: dict[bytes, list[_Task]] = {}
+        for task in self._tasks:
+            alike.setdefault(task.rows.tobytes(), []).append(task)
+        totals = self._totals([(tasks[0].rows, _side_by_side(tasks)) for tasks in alike.values()])
+        for tasks, of_tasks in zip(alike.values(), totals, strict=True):
+            ends = np.cumsum([task.sums.shape[1] for task in tasks])
+            for task, drawn in zip(tasks, np.split(of_tasks, ends[:-1], axis=1), strict=True):
+                _fill_in(task, drawn)
 
-    def _draws(self) -> Iterator[np.ndarray]:
-        """``[n_draws, n_structures]``, how often each structure was drawn; some draws at a time."""
+    def _totals(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+        """``[n_draws, n_sums]`` of each part, that is rows and the sums of each of them."""
+        totals = [np.empty((self._n_resamples, sums.shape[1])) for _, sums in parts]
+        for draws, counts in self._draws():
+            for (rows, sums), total in zip(parts, totals, strict=True):
+                is_part = len(rows) < self._n_structures
+                total[draws] = (counts.take(rows, axis=1) if is_part else counts) @ sums
+        return totals
+
+    def _draws(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Some draws at a time and ``[n_draws, n_structures]``, how often each was drawn."""
         rng = np.random.default_rng(self._seed)
         size = self._n_structures
         at_once = max(1, _AT_ONCE // size)
@@ -88,7 +104,21 @@ class Bootstrap:
             n_draws = min(at_once, self._n_resamples - start)
             drawn = rng.integers(size, size=(n_draws, size)) + size * np.arange(n_draws)[:, None]
             counts = np.bincount(drawn.ravel(), minlength=n_draws * size)
-            yield counts.reshape(n_draws, size).astype(np.float64)
+            draws = slice(start, start + n_draws)
+            yield draws, counts.reshape(n_draws, size).astype(np.float64)
+
+
+def _side_by_side(tasks: Sequence[_Task]) -> np.ndarray:
+    return np.concatenate([task.sums for task in tasks], axis=1)
+
+
+def _fill_in(task: _Task, totals: np.ndarray) -> None:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = task.statistics(totals)
+    known = task.n_structures > 1
+    task.summary["confidence"] = {
+        name: _interval(values) if known else None for name, values in drawn.items()
+    }
 
 
 def _interval(values: np.ndarray) -> list[float] | None:

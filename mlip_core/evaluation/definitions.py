@@ -36,6 +36,8 @@ DEFINITIONS = {
     "relative_rmse_percent": "RMSE in percent of the reference's standard deviation.",
     "mean_cosine": "Mean cosine of the angle between predicted and reference force, over the atoms "
     "where neither is zero.",
+    "energy_shift": "What was added to predicted energies for each atom of an element, eV, since "
+    "the model counts energies from another zero: fitted by least squares to the training set.",
     "confidence": f"{CONFIDENCE_PERCENT} % bootstrap intervals: the structures of the test set are "
     "drawn anew with replacement, all atoms of a structure together, and the figure is computed "
     "from each draw; the interval leaves out as many of these values below as above it. None for "

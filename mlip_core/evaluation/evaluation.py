@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from ase.calculators.calculator import BaseCalculator
+from ase.data import chemical_symbols
 
 from mlip_core.data.frames import Frame
 from mlip_core.evaluation.metrics import compute_metrics
@@ -73,20 +75,24 @@ def evaluate_to_files(
     atomic_energies: Mapping[int, float] | None = None,
     n_resamples: int = 1000,
     seed: int = 0,
+    energy_shift: Mapping[int, float] | None = None,
 ) -> dict[str, Any]:
     """As :func:`evaluate`, for test sets of any size: structures are written as they come.
 
     The files are ``predictions.extxyz``, ``structures.parquet``, ``atoms.parquet`` and
     ``metrics.json``; the same values always give the same bytes. Structures are not kept, but some
-    60 bytes for each of their atoms.
+    60 bytes for each of their atoms. Predicted energies get ``energy_shift`` (eV by atomic number)
+    for each atom, if there is one; see :func:`~mlip_core.evaluation.fit_energy_shift`.
 
     Returns:
         the errors, see :mod:`mlip_core.evaluation.metrics`.
     """
-    structures = predict_structures(entry, frames, batch_size, atomic_energies)
+    structures = predict_structures(entry, frames, batch_size, atomic_energies, energy_shift)
     tables = _write_structures(directory, structures)
     metrics = compute_metrics(tables, n_resamples, seed)
     metrics["n_parameters"] = _count_parameters(entry)
+    if energy_shift is not None:
+        metrics["energy_shift"] = {chemical_symbols[z]: e for z, e in energy_shift.items()}
     write_json(Path(directory) / METRICS_FILE, metrics)
     return metrics
 
@@ -113,10 +119,11 @@ def _write_structures(
 
 
 def _count_parameters(entry: Entry) -> int | None:
-    """How many numbers a model has learned; a calculator does not say."""
-    if not isinstance(entry, ForceField):
+    """How many numbers a model has learned, or all members; a calculator does not say."""
+    if isinstance(entry, BaseCalculator):
         return None
-    return sum(leaf.size for leaf in jax.tree.leaves(entry.params))
+    members = [entry] if isinstance(entry, ForceField) else entry
+    return sum(leaf.size for member in members for leaf in jax.tree.leaves(member.params))
 
 
 def _empty() -> UserError:

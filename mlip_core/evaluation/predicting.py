@@ -1,19 +1,22 @@
 """Test structures with the predictions of what is evaluated: a model, or any calculator."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from ase.calculators.calculator import BaseCalculator, CalculatorError
 from ase.stress import voigt_6_to_full_3x3_stress
 
+from mlip_core.committee import iterate_committee
 from mlip_core.data.frames import Frame
 from mlip_core.evaluation.structures import EvaluatedStructure, Values
 from mlip_core.inference import iterate_predictions
 from mlip_core.models.force_field import ForceField
 from mlip_core.utils.errors import UserError
 
-Entry = ForceField | BaseCalculator
+Entry = ForceField | BaseCalculator | Sequence[ForceField]
+"""A model, a calculator, or the members of a committee, whose mean is taken."""
 
 
 def predict_structures(
@@ -21,12 +24,14 @@ def predict_structures(
     frames: Iterable[Frame],
     batch_size: int = 32,
     atomic_energies: Mapping[int, float] | None = None,
+    energy_shift: Mapping[int, float] | None = None,
 ) -> Iterator[EvaluatedStructure]:
     """Labelled structures with the predictions of a model or an ASE calculator, in order.
 
     Both are streamed; a model predicts batches, a calculator one structure after the other. It is
     asked for energy, forces and, where a structure is periodic in all directions and the calculator
-    knows it, stress.
+    knows it, stress. Of a committee it is the mean of energy and forces, and all structures are
+    kept in memory.
 
     Args:
         entry: what is evaluated.
@@ -34,6 +39,8 @@ def predict_structures(
         batch_size: structures of average size that a model predicts at once.
         atomic_energies: what interaction energies leave out if ``entry`` is a calculator, eV by
             atomic number. A model leaves out those of the dataset that it was trained on.
+        energy_shift: what is added to predicted energies for each atom, eV by atomic number; see
+            :func:`~mlip_core.evaluation.fit_energy_shift`.
 
     Raises:
         UserError: if a frame has an element that the model does not know, or a calculation fails or
@@ -42,11 +49,32 @@ def predict_structures(
     if isinstance(entry, ForceField):
         by_number = _by_number(entry.dataset_info.atomic_energies_map)
         predictions = iterate_predictions(entry, frames, batch_size)
-    else:
+    elif isinstance(entry, BaseCalculator):
         by_number = _by_number(atomic_energies or {})
         predictions = ((frame, _calculate(entry, frame, by_number)) for frame in frames)
+    else:
+        by_number = _by_number(entry[0].dataset_info.atomic_energies_map)
+        predictions = _means(entry, list(frames), by_number, batch_size)
+    shift = _by_number(energy_shift or {})
     for frame, values in predictions:
-        yield _evaluated(frame, values, by_number)
+        shifted = _shifted(values, float(shift[frame.numbers].sum())) if energy_shift else values
+        yield _evaluated(frame, shifted, by_number)
+
+
+def _shifted(values: Values, shift: float) -> Values:
+    assert values.energy is not None
+    assert values.interaction_energy is not None
+    return replace(
+        values, energy=values.energy + shift, interaction_energy=values.interaction_energy + shift
+    )
+
+
+def _means(
+    members: Sequence[ForceField], frames: Sequence[Frame], by_number: np.ndarray, batch_size: int
+) -> Iterator[tuple[Frame, Values]]:
+    for frame, values in iterate_committee(members, frames, batch_size):
+        free_atoms = float(by_number[frame.numbers].sum())
+        yield frame, Values(values.energy, values.energy - free_atoms, values.mean_forces)
 
 
 def _calculate(calculator: BaseCalculator, frame: Frame, atomic_energies: np.ndarray) -> Values:

@@ -23,11 +23,13 @@ atoms in 0.1 s), and pandas reads every digit of it without being asked to.
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from ase.data import chemical_symbols
+from ase.symbols import Symbols
 
 from mlip_core.evaluation.structures import EvaluatedStructure, Values
 from mlip_core.utils.files import atomic_path
@@ -110,8 +112,9 @@ class TableBuilder:
         """Append a structure."""
         self._source.append(structure.source)
         self._config_type.append(structure.config_type)
-        self._formula.append(structure.atoms.symbols.get_chemical_formula())
-        self._numbers.append(structure.atoms.numbers.astype(np.uint8))
+        numbers = structure.atoms.numbers.astype(np.uint8)
+        self._formula.append(_formula(numbers.tobytes()))
+        self._numbers.append(numbers)
         for side, builder in self._sides.items():
             builder.add(getattr(structure, side), structure.n_atoms)
 
@@ -126,6 +129,12 @@ class TableBuilder:
             reference=self._sides["reference"].build(),
             predicted=self._sides["predicted"].build(),
         )
+
+
+@lru_cache(maxsize=4096)
+def _formula(numbers: bytes) -> str:
+    """Of atoms by their numbers; the same ones come again and again."""
+    return Symbols(np.frombuffer(numbers, np.uint8)).get_chemical_formula()
 
 
 class _SideBuilder:

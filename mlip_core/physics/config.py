@@ -74,6 +74,7 @@ class NveConfig(CheckConfig):
         relax_max_force_ev_per_angstrom: where the relaxation stops.
         relax_max_steps: where it stops at the latest; an unfinished relaxation is no failure.
         max_drift_mev_per_atom: the drift of the total energy over the trajectory that still passes.
+            1 meV/atom, the default, warms by 4 K; sound models drift by some hundredths of it.
     """
 
     gates = frozenset({"max_drift_mev_per_atom"})
@@ -104,7 +105,8 @@ class StabilityConfig(CheckConfig):
 
     A trajectory ends, and has not survived, when a number is no longer finite, the temperature
     exceeds ten times that of the thermostat, two atoms are nearer than half the sum of their
-    covalent radii, or a bond of the start has more than `broken_bond_factor` times its length.
+    covalent radii, or a bond of the start has more than `broken_bond_factor` times its length. A
+    proton may go over from one N, O, S or halogen atom to another.
 
     Attributes:
         temperatures_kelvin: temperatures of the thermostat.
@@ -116,7 +118,7 @@ class StabilityConfig(CheckConfig):
         bond_factor: two atoms are bonded in the start if they are nearer than this times the sum
             of their covalent radii.
         broken_bond_factor: a bond is broken when it is longer than this times its length in the
-            start; `null` if bonds may break, as in a liquid.
+            start, by far more than vibrations do; `null` if bonds may break, as in a liquid.
         min_surviving_share: the share of trajectories that has to survive.
     """
 
@@ -167,8 +169,9 @@ class SolidReference(BaseModel):
 class EquationOfStateConfig(RelaxingConfig):
     """Energy against volume of solids: is there a smooth minimum, where and how stiff?
 
-    The cell is scaled in all directions alike, atoms are relaxed at each volume, and Birch's
-    equation of state is fitted. Structures that are not periodic in all directions are left out.
+    The cell is scaled in all directions alike and keeps its shape, atoms are relaxed at each
+    volume, and Birch's equation of state is fitted. Structures that are not periodic in all
+    directions are left out.
 
     Attributes:
         max_strain: volumes reach from 1 - this to 1 + this times that of the structure.
@@ -177,7 +180,8 @@ class EquationOfStateConfig(RelaxingConfig):
             those by the dataset's `reference` calculator.
         max_residual_mev_per_atom: the root mean square distance of the energies from the fitted
             curve that still passes.
-        max_volume_error_percent: the difference from the reference volume that still passes.
+        max_volume_error_percent: the difference from the reference volume that still passes: 3 %,
+            the default, are 1 % in length, as much as density functionals differ.
         max_bulk_modulus_error_percent: the same for the bulk modulus.
     """
 
@@ -217,27 +221,35 @@ class RelaxationConfig(RelaxingConfig):
 
 
 class DimersConfig(CheckConfig):
-    """Energy of each pair of elements, alone, against distance: do atoms repel when they are near?
+    """Two atoms pressed together: do they repel when they are near, or is there a hole?
 
-    A hole is an energy that falls while the distance shrinks. It is judged where the truth is
-    known: for pairs that are bonded in the training set, from their shortest distance there down to
-    `judged_down_to` times that. All else is shown only: an attraction may be right there, and the
-    potential has never seen such distances.
+    In each structure the nearest two atoms of each pair of elements are moved towards each other,
+    down to half the sum of their covalent radii, while all others stay where they are. The energy
+    has to rise by `min_wall_ev` before it falls. Energies of the two atoms alone are shown only:
+    in a molecule they may bind at longer distances than alone.
 
     Attributes:
-        points: how many distances, from half the sum of the covalent radii to the cutoff.
-        bond_factor: a pair is bonded if its shortest distance in the training set is less than this
-            times the sum of the covalent radii.
-        judged_down_to: share of the shortest distance down to which holes are judged.
-        max_hole_ev: the depth of a hole that still passes.
+        points: how many distances.
+        max_energy_ev: a curve ends where its energy is higher than this above that of the
+            structure.
+        min_wall_ev: the height of the wall that passes. At 1000 K a vibration has 2 eV, the
+            default, once in some 100 µs.
+        max_hole_ev: energies that fall by no more than this are no hole: the structure need not be
+            at a minimum, so they may fall a little in the beginning.
     """
 
-    gates = frozenset({"bond_factor", "judged_down_to", "max_hole_ev"})
+    gates = frozenset({"min_wall_ev", "max_hole_ev"})
 
-    points: int = Field(default=100, ge=10)
-    bond_factor: PositiveFloat = 1.25
-    judged_down_to: float = Field(default=0.9, gt=0, lt=1)
+    points: int = Field(default=60, ge=10)
+    max_energy_ev: PositiveFloat = 10.0
+    min_wall_ev: PositiveFloat = 2.0
     max_hole_ev: NonNegativeFloat = 0.2
+
+    @model_validator(mode="after")
+    def _wall_within_curve(self) -> Self:
+        if self.min_wall_ev > self.max_energy_ev:
+            raise ValueError("max_energy_ev must not be less than min_wall_ev")
+        return self
 
 
 class InvarianceConfig(CheckConfig):
@@ -262,20 +274,28 @@ class InvarianceConfig(CheckConfig):
 class VibrationsConfig(RelaxingConfig):
     """Frequencies at the relaxed minimum, from finite differences of the forces.
 
-    Of solids those of the cell as it is: phonons at Γ.
+    Of solids those of the cell as it is: phonons at Γ. Where a relaxation has stopped at a saddle
+    point, the structure is moved along its imaginary mode and relaxed again, up to three times.
 
     Attributes:
+        relax_max_force_ev_per_angstrom: where the relaxation stops; ten times this is as much as
+            the force on a methyl group halfway between two minima.
+        relax_max_steps: where it stops at the latest.
         displacement_angstrom: by how much atoms are moved to either side.
         max_atoms: larger structures are left out.
-        max_imaginary_per_cm: size of an imaginary frequency that still passes, 1/cm.
+        max_imaginary_per_cm: size of an imaginary frequency that still passes, 1/cm. Rounding in
+            float32 can make some 20/cm of a soft mode.
         max_mean_error_per_cm: the mean absolute difference from the frequencies of the dataset's
-            `reference` calculator that still passes, 1/cm.
+            `reference` calculator that still passes, 1/cm: that of common density functionals from
+            each other.
     """
 
     gates = frozenset({"max_imaginary_per_cm", "max_mean_error_per_cm"})
 
     has_reference = True
 
+    relax_max_force_ev_per_angstrom: PositiveFloat = 0.001
+    relax_max_steps: PositiveInt = 1000
     displacement_angstrom: PositiveFloat = 0.01
     max_atoms: PositiveInt = 100
     max_imaginary_per_cm: NonNegativeFloat = 50.0

@@ -81,7 +81,7 @@ CHECKS: dict[str, Check] = {
         measure_equation_of_state,
     ),
     "relaxation": Check("Relaxation", RelaxationConfig, check_relaxation, _has_several_atoms),
-    "dimers": Check("Dimer curves", DimersConfig, check_dimers, _always),
+    "dimers": Check("Atoms pressed together", DimersConfig, check_dimers, _has_several_atoms),
     "invariance": Check("Invariance", InvarianceConfig, check_invariance, _always),
     "vibrations": Check(
         "Vibrations", VibrationsConfig, check_vibrations, _can_vibrate, measure_vibrations

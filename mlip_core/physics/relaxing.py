@@ -6,7 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
-from ase.optimize import LBFGS
+from ase.optimize import BFGS, LBFGS
+
+# BFGS diagonalises its Hessian in each step, and so goes downhill where the energy is no parabola,
+# where L-BFGS may go to and fro; of larger structures this takes too long.
+_MOST_ATOMS_OF_BFGS = 100
 
 
 class RelaxationStep(NamedTuple):
@@ -42,7 +46,9 @@ def bare_copy(atoms: Atoms, info: dict[str, Any] | None = None) -> Atoms:
 
 
 def relax(atoms: Atoms, calculator: BaseCalculator, max_force: float, max_steps: int) -> Relaxed:
-    """Relax a structure with L-BFGS (Nocedal, Math. Comp. 35, 773 (1980)); it is not changed.
+    """Relax a structure with BFGS, a large one with L-BFGS; it is not changed.
+
+    J. Nocedal and S. Wright, Numerical Optimization, 2006, chapters 6 and 7.
 
     Args:
         atoms: the start; constraints and velocities are left behind.
@@ -53,7 +59,8 @@ def relax(atoms: Atoms, calculator: BaseCalculator, max_force: float, max_steps:
     system = bare_copy(atoms)
     system.calc = calculator
     steps: list[RelaxationStep] = []
-    with LBFGS(system, logfile=os.devnull) as optimizer:
+    optimize = BFGS if len(system) <= _MOST_ATOMS_OF_BFGS else LBFGS
+    with optimize(system, logfile=os.devnull) as optimizer:
         for _ in optimizer.irun(fmax=max_force, steps=max_steps):
             steps.append(_state(system))
             if not np.isfinite(steps[-1]).all():

@@ -26,6 +26,8 @@ from mlip_core.utils.seeds import derive_seed
 _EXPLOSION_FACTOR = 10.0
 # Nuclei are nearer than this share of the sum of their covalent radii in no matter that we know.
 _COLLAPSED = 0.5
+# N, O, F, S, Cl, Br, I: protons go from one to another over low barriers.
+_PROTON_HOSTS = (7, 8, 9, 16, 17, 35, 53)
 # Two atoms that were not bonded have formed a bond when they touch.
 _FORMED = 1.0
 
@@ -90,6 +92,24 @@ class Bonds(NamedTuple):
         vectors = atoms.positions[self.second] - atoms.positions[self.first]
         vectors += self.images @ atoms.cell.array
         return np.linalg.norm(vectors, axis=1) / self.lengths
+
+    def broken(self, atoms: Atoms, factor: float, bond_factor: float) -> np.ndarray:
+        """``[n_bonds]``, which are longer than ``factor`` times what they were.
+
+        But for those of a proton that has gone over to another atom: this is no failure of a
+        potential but chemistry, as in acetylacetone, whose two oxygen atoms share one.
+        """
+        long = self.stretches(atoms) > factor
+        if not long.any():
+            return long
+        now = Bonds.of(atoms, bond_factor)
+        hosts = np.isin(atoms.numbers, _PROTON_HOSTS)
+        held = np.zeros(len(atoms), dtype=bool)
+        held[now.first[hosts[now.second]]] = True
+        held[now.second[hosts[now.first]]] = True
+        protons = held & (atoms.numbers == 1)
+        first, second = self.first, self.second
+        return long & ~((protons[first] & hosts[second]) | (protons[second] & hosts[first]))
 
     def keys(self) -> set[tuple[int, ...]]:
         """The bonds as pairs of atoms and images."""
@@ -199,7 +219,8 @@ def run_stability(
     trouble, formed = "", False
     for sample in _trajectory(system, bonds, config, temperature_kelvin, seed):
         samples.append(sample)
-        trouble = _find_trouble(sample, config, temperature_kelvin)
+        trouble = _find_trouble(sample, temperature_kelvin)
+        trouble = trouble or _find_broken(system, bonds, sample, config)
         if trouble:
             break
         formed = formed or not Bonds.of(system, _FORMED).keys() <= bonds.keys()
@@ -248,7 +269,7 @@ def _smallest_distance(system: Atoms) -> float:
     return float((touching.lengths / sums).min(initial=1.0))
 
 
-def _find_trouble(sample: _Sample, config: StabilityConfig, temperature_kelvin: float) -> str:
+def _find_trouble(sample: _Sample, temperature_kelvin: float) -> str:
     when = f"after {sample.time_fs:g} fs"
     if not np.isfinite(sample).all():
         return f"energy or positions are not finite {when}"
@@ -256,6 +277,11 @@ def _find_trouble(sample: _Sample, config: StabilityConfig, temperature_kelvin: 
         return f"the temperature is {sample.temperature_kelvin:.0f} K {when}"
     if sample.smallest_distance < _COLLAPSED:
         return f"two atoms have fallen into each other {when}"
-    if config.broken_bond_factor and sample.largest_stretch > config.broken_bond_factor:
-        return f"a bond is broken {when}"
     return ""
+
+
+def _find_broken(system: Atoms, bonds: Bonds, sample: _Sample, config: StabilityConfig) -> str:
+    factor = config.broken_bond_factor
+    if factor is None or not bonds.broken(system, factor, config.bond_factor).any():
+        return ""
+    return f"a bond is broken after {sample.time_fs:g} fs"

@@ -1,5 +1,7 @@
 """Frequencies at the relaxed minimum, by finite differences of forces."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from ase import Atoms, units
@@ -12,6 +14,11 @@ from mlip_core.physics.subject import Measurements, Subject, name_of
 
 # The wave number, 1/cm, of a mode whose mass-weighted force constant is 1 eV/(Å² amu): ω / (2π c).
 _PER_CM = (units._e * 1e20 / units._amu) ** 0.5 / (2 * np.pi * units._c * 100)
+
+# As much as errors of 1e-5 eV/Å, those of forces in float32, make of a motion of hydrogen.
+_NOISE_PER_CM = 20.0
+_STEP_OFF_SADDLE = 0.2  # Å, of the atom that moves most
+_MOST_SADDLES = 3
 
 _PLOTS = (
     Plot(
@@ -30,7 +37,8 @@ def measure_vibrations(
 ) -> Measurements:
     """Frequencies, 1/cm, of each structure, from the lowest; imaginary ones are negative.
 
-    ``None`` for a structure that does not relax.
+    A relaxation may stop at a saddle point, most of all where a torsion is soft. Such a point is
+    left along its mode, and the structure relaxed again. ``None`` if it does not relax.
     """
     return {
         name_of(atoms): _relaxed_frequencies(calculator, atoms, config)
@@ -58,22 +66,39 @@ def check_vibrations(
     )
 
 
-def frequencies_per_cm(atoms: Atoms, displacement: float) -> np.ndarray:
-    """Frequencies ``[n_modes]``, 1/cm, ascending; imaginary ones are negative.
+class Modes(NamedTuple):
+    """Normal modes of a structure, from the lowest.
+
+    Attributes:
+        frequencies: ``[n_modes]``, 1/cm; imaginary ones are negative.
+        motions: ``[n_modes, n_atoms, 3]``, in which the atom that moves most moves by 1.
+    """
+
+    frequencies: np.ndarray
+    motions: np.ndarray
+
+
+def normal_modes(atoms: Atoms, displacement: float) -> Modes:
+    """Modes of a structure at a stationary point.
 
     The Hessian is that of central differences, made symmetric. Motion as a whole (and, of a
     molecule, rotation) is projected out and has no mode: there are 3N - 6 for a molecule, 3N - 5
     for a linear one, 3N - 3 for a periodic structure (phonons at Γ).
 
     Args:
-        atoms: at a minimum, with a calculator.
+        atoms: with a calculator.
         displacement: by how much each atom is moved to either side, Å.
     """
     weights = np.repeat(atoms.get_masses(), 3) ** -0.5
     hessian = _hessian(atoms, displacement) * np.outer(weights, weights)
     internal = _internal_motions(atoms)
-    constants = np.linalg.eigvalsh(internal.T @ hessian @ internal)
-    return _PER_CM * np.sign(constants) * np.sqrt(np.abs(constants))
+    constants, vectors = np.linalg.eigh(internal.T @ hessian @ internal)
+    motions = (weights[:, None] * (internal @ vectors)).T.reshape(len(constants), -1, 3)
+    largest = np.linalg.norm(motions, axis=2).max(axis=1)
+    return Modes(
+        frequencies=_PER_CM * np.sign(constants) * np.sqrt(np.abs(constants)),
+        motions=motions / largest[:, None, None],
+    )
 
 
 def _hessian(atoms: Atoms, displacement: float) -> np.ndarray:
@@ -108,12 +133,17 @@ def _internal_motions(atoms: Atoms) -> np.ndarray:
 def _relaxed_frequencies(
     calculator: BaseCalculator, atoms: Atoms, config: VibrationsConfig
 ) -> list[float] | None:
-    relaxed = relax(
-        atoms, calculator, config.relax_max_force_ev_per_angstrom, config.relax_max_steps
-    )
-    if not relaxed.converged:
-        return None
-    return frequencies_per_cm(relaxed.atoms, config.displacement_angstrom).tolist()
+    system, modes = bare_copy(atoms), None
+    limits = config.relax_max_force_ev_per_angstrom, config.relax_max_steps
+    for _ in range(1 + _MOST_SADDLES):
+        relaxed = relax(system, calculator, *limits)
+        if not relaxed.converged:
+            break
+        modes = normal_modes(relaxed.atoms, config.displacement_angstrom)
+        if modes.frequencies.min(initial=0.0) > -_NOISE_PER_CM:
+            break
+        system.positions = relaxed.atoms.positions + _STEP_OFF_SADDLE * modes.motions[0]
+    return None if modes is None else modes.frequencies.tolist()
 
 
 def _quantities(

@@ -19,6 +19,7 @@ _TERMS = {
     "forces": "Force components",
     "forces_vector": "Force vectors",
     "stress": "Stress components",
+    "energy_shift": "Shifted energies",
     "by_config_type": "By config_type",
     "by_element": "By element",
     "by_size": "By number of atoms",

@@ -21,6 +21,7 @@ class EntryView:
 
     name: str
     dataset: str | None
+    members: Sequence[str]
     verdict: str
     tiles: Sequence[Tile]
     tests: Sequence[TestsetView]
@@ -36,6 +37,7 @@ def entry_view(entry: EntryResults, writer: FigureWriter) -> EntryView:
     return EntryView(
         name=entry.name,
         dataset=entry.inputs.dataset,
+        members=entry.inputs.members,
         verdict=verdict(entry),
         tiles=list(tiles(entry)),
         tests=testset_views(entry, writer),
@@ -111,8 +113,10 @@ def _errors(entry: EntryResults) -> str:
     ]
     if not errors:
         return "The model has not been evaluated on a test set."
-    seen = "that it has not seen" if name == "test" and entry.is_run else f"of the set {name}"
+    is_ours = entry.is_run or entry.inputs.members
+    seen = "that it has not seen" if name == "test" and is_ours else f"of the set {name}"
+    who = "the committee's mean" if entry.inputs.members else "the model"
     return (
-        f"On {thousands(metrics['n_structures'])} structures {seen}, the model is off "
+        f"On {thousands(metrics['n_structures'])} structures {seen}, {who} is off "
         f"by {enumeration(errors)} (root-mean-square)."
     )

@@ -10,7 +10,7 @@ import numpy as np
 from mlip_core.report import figures
 from mlip_core.report.elements import Cell, Column, Row, Table, number, word
 from mlip_core.report.figure_files import FigureFile, FigureWriter
-from mlip_core.report.formats import is_missing, r_squared, significant, thousands
+from mlip_core.report.formats import fixed, is_missing, r_squared, significant, thousands
 from mlip_core.report.predictions import Predictions, WorstStructure, read_predictions
 from mlip_core.report.results import EntryResults
 from mlip_core.report.structure_drawings import DrawnStructure, draw_structures
@@ -88,7 +88,7 @@ def _error_table(metrics: Mapping[str, Any]) -> Table:
     ]
     caption = (
         f"{thousands(metrics['n_structures'])} structures with {thousands(metrics['n_atoms'])} "
-        f"atoms in all.{_intervals_sentence(metrics)}"
+        f"atoms in all.{_intervals_sentence(metrics)}{_shift_sentence(metrics)}"
     )
     return _without_empty_columns(Table(caption, columns, rows))
 
@@ -98,6 +98,17 @@ def _intervals_sentence(metrics: Mapping[str, Any]) -> str:
     if not bootstrap.get("resamples"):
         return ""
     return f" Small print: {bootstrap['confidence_percent']} % confidence intervals."
+
+
+def _shift_sentence(metrics: Mapping[str, Any]) -> str:
+    shift = metrics.get("energy_shift")
+    if not shift:
+        return ""
+    constants = ", ".join(f"{symbol} {fixed(energy, 3)} eV" for symbol, energy in shift.items())
+    return (
+        " The model counts energies from another zero: fitted to the training set, its energies "
+        f"got a constant for each atom ({constants})."
+    )
 
 
 def _without_empty_columns(table: Table) -> Table:

@@ -23,22 +23,22 @@ def front_figure(table: pd.DataFrame, testset: str, writer: FigureWriter) -> Fig
         "front",
         _draw(known),
         alt=f"Force error on {testset} against time per atom of {len(known)} models.",
-        caption=f"Accuracy on {testset} against speed: the line joins the models that no other "
-        "beats in both. Hollow: fails a physics check. Squares: not trained here.",
+        caption=f"Accuracy on {testset} against speed. Orange, joined by a line: models that no "
+        "other beats in both. Hollow: fails a physics check. Squares: not trained here.",
     )
 
 
 def _draw(table: pd.DataFrame) -> Figure:
     optimal = pareto_optimal(table[_X].to_numpy(), table[_Y].to_numpy())
     failed = table["checks_failed"].to_numpy() > 0
-    named = np.flatnonzero(optimal)[:_MOST_NAMES]
+    named = np.arange(len(table)) if len(table) <= _MOST_NAMES else np.flatnonzero(optimal)
     return figures.front(
         x=table[_X].to_numpy(),
         y=table[_Y].to_numpy(),
         optimal=optimal,
         hollow=failed,
         square=~table["trained_here"].to_numpy(dtype=bool),
-        names={int(i): str(table["entry"].iloc[i]) for i in named},
+        names={int(i): str(table["entry"].iloc[i]) for i in named[:_MOST_NAMES]},
         labels=("time per atom (µs)", "force RMSE (meV/Å)"),
     )
 

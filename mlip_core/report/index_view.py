@@ -17,6 +17,7 @@ from mlip_core.report.formats import enumeration, thousands
 from mlip_core.report.front import front_figure
 from mlip_core.report.inputs import ReportInputs
 from mlip_core.report.leaderboard import find_replicas, leaderboard_view, replicas_table
+from mlip_core.report.learning_view import LearningView, learning_views
 from mlip_core.report.listing import ListedFile, study_files
 from mlip_core.report.results import Choice, DatasetResults, EntryResults, read_dataset
 
@@ -49,6 +50,7 @@ class IndexView:
     replicas: Table | None
     front: FigureFile | None
     comparisons: Sequence[FigureFile]
+    learning: Sequence[LearningView]
     datasets: Table
     files: Sequence[ListedFile]
 
@@ -79,6 +81,7 @@ def index_view(
         replicas=replicas_table(table, list(find_replicas(entries))),
         front=front_figure(table, testsets[0], writer) if testsets else None,
         comparisons=list(compared_curves(runs, writer)),
+        learning=learning_views(inputs.learning, entries, writer),
         datasets=_datasets_table(datasets),
         files=list(study_files(directory, inputs)),
     )

@@ -27,7 +27,7 @@ class DatasetInputs:
 
 @dataclass(frozen=True)
 class EntryInputs:
-    """The files of what is evaluated: a run of the study, or a model from elsewhere.
+    """The files of what is evaluated: a run of the study, a committee, a model from elsewhere.
 
     Attributes:
         name: its name in the study.
@@ -38,6 +38,7 @@ class EntryInputs:
         run: the directory with ``config.yaml``, ``metrics.csv``, ``timing.csv`` and
             ``provenance.json``, if it was trained here.
         model: the exported model, if it was trained here.
+        members: names of the runs whose mean it is, if it is a committee.
     """
 
     name: str
@@ -47,6 +48,23 @@ class EntryInputs:
     dataset: str | None = None
     run: Path | None = None
     model: Path | None = None
+    members: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class LearningRound:
+    """A round of active learning.
+
+    Attributes:
+        entry: the committee that was trained in it, or its only run.
+        dataset: the directory of the dataset that it was trained on.
+        selection: how the structures were chosen that it has more than the round before; there is
+            none in the first one.
+    """
+
+    entry: str
+    dataset: Path
+    selection: Path
 
 
 @dataclass(frozen=True)
@@ -71,10 +89,11 @@ class ReportInputs:
     Attributes:
         title: title of the study.
         datasets: the datasets of the study.
-        entries: the runs of the study, then the models from elsewhere.
+        entries: the runs of the study, then the models from elsewhere, then committees.
         best: path of ``best.json``.
         best_model: path of the best model.
         benchmarks: the directory of the times that Snakemake measured.
+        learning: the rounds of each active learning.
     """
 
     title: str
@@ -83,6 +102,7 @@ class ReportInputs:
     best: Path
     best_model: Path
     benchmarks: Path
+    learning: Mapping[str, Sequence[LearningRound]] = field(default_factory=dict)
 
     @classmethod
     def from_results(
@@ -91,6 +111,8 @@ class ReportInputs:
         runs: Mapping[str, str],
         evaluated: Evaluated,
         baselines: Sequence[str] = (),
+        committees: Mapping[str, Sequence[str]] | None = None,
+        learning: Mapping[str, Sequence[tuple[str, str]]] | None = None,
         origins: Mapping[str, Mapping[str, str]] | None = None,
         title: str = "Study",
     ) -> Self:
@@ -101,10 +123,12 @@ class ReportInputs:
             runs: the dataset of each run, in the order of the pages.
             evaluated: what was evaluated.
             baselines: names of the models from elsewhere.
+            committees: the runs of each committee.
+            learning: entry and dataset of each round of each active learning.
             origins: see :attr:`DatasetInputs.origin`, by dataset.
             title: title of the study.
         """
-        root = Path(results)
+        root, members = Path(results), committees or {}
         return cls(
             title=title,
             datasets=[
@@ -112,11 +136,23 @@ class ReportInputs:
                 for name in dict.fromkeys(runs.values())
             ],
             entries=[
-                entry_inputs(root, name, runs.get(name), evaluated) for name in (*runs, *baselines)
+                entry_inputs(root, name, runs.get(name), evaluated, members.get(name, ()))
+                for name in (*runs, *baselines, *members)
             ],
             best=root / "models" / "best.json",
             best_model=root / "models" / "best.zip",
             benchmarks=root / "benchmarks",
+            learning={
+                name: [
+                    LearningRound(
+                        entry,
+                        root / "datasets" / dataset,
+                        root / "active_learning" / name / f"round-{number}" / "selection.json",
+                    )
+                    for number, (entry, dataset) in enumerate(rounds)
+                ]
+                for name, rounds in (learning or {}).items()
+            },
         )
 
 
@@ -128,9 +164,16 @@ def dataset_inputs(
 
 
 def entry_inputs(
-    results: PathLike, name: str, dataset: str | None, evaluated: Evaluated
+    results: PathLike,
+    name: str,
+    dataset: str | None,
+    evaluated: Evaluated,
+    members: Sequence[str] = (),
 ) -> EntryInputs:
-    """The files of one entry where the workflow puts them; ``dataset`` is that of a run."""
+    """The files of one entry where the workflow puts them.
+
+    ``dataset`` is that of a run, ``members`` are the runs of a committee.
+    """
     root = Path(results)
     directory = root / "evaluation" / name
     return EntryInputs(
@@ -141,4 +184,5 @@ def entry_inputs(
         dataset=dataset,
         run=None if dataset is None else root / "runs" / name,
         model=None if dataset is None else root / "models" / f"{name}.zip",
+        members=members,
     )

@@ -54,6 +54,7 @@ _COLUMNS = (
     "failed_checks",
     *(column.name for column in _COSTS),
     "trained_here",
+    "members",
     "best",
 )
 
@@ -110,7 +111,10 @@ def entry_href(name: str) -> str:
 
 
 def _name(record: Mapping[Any, Any]) -> Cell:
-    more = "" if record["trained_here"] else "not trained here"
+    if record["members"]:
+        more = f"committee of {record['members']}"
+    else:
+        more = "" if record["trained_here"] else "not trained here"
     return word(record["entry"], entry_href(record["entry"]), more)
 
 
@@ -148,6 +152,7 @@ def _rows(entry: EntryResults, choice: Choice) -> list[dict[str, Any]]:
         "epochs": entry.last_epoch,
         "training_seconds": entry.training_seconds,
         "trained_here": entry.is_run,
+        "members": len(entry.inputs.members),
         "best": entry.name == choice.run,
         **_cost(entry),
     }

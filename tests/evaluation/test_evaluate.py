@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import jraph
@@ -14,10 +15,19 @@ from ase.build import molecule
 from ase.calculators.emt import EMT
 
 from mlip_core import ForceFieldCalculator
+from mlip_core.committee import load_committee
 from mlip_core.data import ChemicalSystem
 from mlip_core.data.frames import Frame, frame_from_atoms
 from mlip_core.data.helpers import GraphDataset, create_graph_from_chemical_system
-from mlip_core.evaluation import evaluate, evaluate_to_files, write_evaluation
+from mlip_core.evaluation import (
+    evaluate,
+    evaluate_to_files,
+    fit_energy_shift,
+    read_energy_shift,
+    read_predictions,
+    write_energy_shift,
+    write_evaluation,
+)
 from mlip_core.models import ForceField
 from mlip_core.models.loss_helpers import compute_eval_metrics
 from mlip_core.utils.errors import UserError
@@ -191,6 +201,56 @@ def test_a_calculator_is_evaluated_as_plain_ase_uses_it(frames: list[Frame]) -> 
         )
         assert found.reference.interaction_energy == batched.reference.interaction_energy
         assert (found.predicted.stress is not None) == bool(found.atoms.pbc.all())
+
+
+def test_a_committee_is_evaluated_by_its_mean(frames: list[Frame]) -> None:
+    network = PairNetwork(PairNetwork.Config(), INFO)
+    members = load_committee([ForceField.from_mlip_network(network, seed=seed) for seed in (3, 4)])
+    apart = [evaluate(member, frames, 4, n_resamples=0).structures for member in members]
+    together = evaluate(members, frames, 4, n_resamples=0)
+    for found, *each in zip(together.structures, *apart, strict=True):
+        for name in ("energy", "interaction_energy", "forces"):
+            values = [getattr(member.predicted, name) for member in each]
+            mean = np.mean(values, axis=0)
+            np.testing.assert_allclose(getattr(found.predicted, name), mean, rtol=0, atol=1e-9)
+        assert found.reference.interaction_energy == each[0].reference.interaction_energy
+    n_parameters = sum(leaf.size for leaf in jax.tree.leaves(members[0].params))
+    assert together.metrics["n_parameters"] == 2 * n_parameters
+
+
+class OtherZero(EMT):
+    """EMT that counts energies from another zero: 2 eV for each H, 0.5 eV for each O."""
+
+    def calculate(self, *args: Any, **kwargs: Any) -> None:
+        super().calculate(*args, **kwargs)
+        assert self.atoms is not None
+        self.results["energy"] += 2.0 * (self.atoms.numbers == 1).sum()
+        self.results["energy"] += 0.5 * (self.atoms.numbers == 8).sum()
+
+
+def test_energies_from_another_zero_are_shifted(tmp_path: Path) -> None:
+    labelled = [molecule(name) for name in ("H2O", "H2O2", "O3", "H2")]
+    for atoms in labelled:
+        atoms.calc = EMT()
+        atoms.info["energy"] = atoms.get_potential_energy()
+        atoms.arrays["forces"] = atoms.get_forces()
+    frames = [frame_from_atoms(atoms) for atoms in labelled]
+    shift = fit_energy_shift(OtherZero(), frames[:3])
+    assert shift == pytest.approx({1: -2.0, 8: -0.5})
+    write_energy_shift(tmp_path / "shift.json", shift)
+    assert read_energy_shift(tmp_path / "shift.json") == shift
+    metrics = evaluate_to_files(tmp_path, OtherZero(), frames, energy_shift=shift)
+    assert metrics["energy"]["max"] < 1e-9
+    assert metrics["energy_shift"] == pytest.approx({"H": -2.0, "O": -0.5})
+    assert evaluate(OtherZero(), frames).metrics["energy"]["max"] > 1.0
+    read = read_predictions(tmp_path / "predictions.extxyz")
+    assert read[0].predicted.energy == pytest.approx(labelled[0].info["energy"])
+
+
+def test_a_shift_needs_energies() -> None:
+    bare = frame_from_atoms(molecule("H2O"), require=())
+    with pytest.raises(UserError, match="no training structure has an energy"):
+        fit_energy_shift(EMT(), [bare])
 
 
 def test_a_calculator_that_fails_is_named_with_the_frame(frames: list[Frame]) -> None:

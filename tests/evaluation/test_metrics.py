@@ -233,6 +233,25 @@ def test_intervals_equal_those_of_drawn_tables(
     )
 
 
+def test_intervals_of_vectors_are_those_of_drawn_vectors() -> None:
+    reference, predicted = np.random.default_rng(5).normal(size=(2, 6, 3))
+    summary = vector_summary(entries(reference, predicted), bootstrap := Bootstrap(6, 50, 1))
+    bootstrap.run()
+    assert summary is not None
+    seed = derive_seed(1, "bootstrap of test structures")
+    drawn = np.random.default_rng(seed).integers(6, size=(50, 6))
+    errors = np.linalg.norm(predicted - reference, axis=1)
+    lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(predicted, axis=1)
+    cosines = np.sum(reference * predicted, axis=1) / lengths
+    for name, values in {
+        "mae": errors[drawn].mean(axis=1),
+        "rmse": (errors[drawn] ** 2).mean(axis=1) ** 0.5,
+        "mean_cosine": cosines[drawn].mean(axis=1),
+    }.items():
+        expected = np.percentile(values, [2.5, 97.5])
+        assert summary["confidence"][name] == pytest.approx(expected, rel=1e-12), name
+
+
 def test_intervals_of_a_normal_mean_are_the_textbook_ones() -> None:
     """Of n standard normal errors with known sign, the MAE scatters by its standard error."""
     rng = np.random.default_rng(0)

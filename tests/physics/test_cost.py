@@ -19,7 +19,7 @@ class SlowEmt(EMT):
 
     def calculate(self, *args: Any, **kwargs: Any) -> None:
         super().calculate(*args, **kwargs)
-        time.sleep(0.005 * len(self.atoms))
+        time.sleep(0.02 * len(self.atoms))
 
 
 @pytest.mark.parametrize("copies", [1, 2, 4, 5, 16])
@@ -45,14 +45,14 @@ def test_steps_are_timed() -> None:
     config = CostConfig(copies=[1, 4], steps=3)
     first, second = measure_cost(SlowEmt(), molecule("H2O"), 4.0, config, seed=1)
     assert (first["n_atoms"], second["n_atoms"]) == (3, 12)
-    assert 0.015 < first["seconds_per_step"] < 0.05
-    assert second["seconds_per_step"] > 0.06
+    assert 0.06 < first["seconds_per_step"] < 0.2
+    assert second["seconds_per_step"] > 0.24
     assert first["steps_per_second"] == 1 / first["seconds_per_step"]
     assert first["microseconds_per_atom"] == pytest.approx(1e6 * first["seconds_per_step"] / 3)
 
 
 def test_sizes_that_take_too_long_or_are_too_large_are_left_out() -> None:
-    slow = CostConfig(copies=[1, 2, 4], steps=2, max_seconds_per_step=0.02)
+    slow = CostConfig(copies=[1, 2, 4], steps=2, max_seconds_per_step=0.11)
     assert [row["n_atoms"] for row in measure_cost(SlowEmt(), molecule("H2O"), 4.0, slow, 1)] == [
         3,
         6,

@@ -13,7 +13,7 @@ from mlip_core.physics.relaxation import check_relaxation, rmsd
 from mlip_core.physics.relaxing import relax
 from mlip_core.physics.result import CheckResult, Quantity
 from mlip_core.physics.subject import Subject, relaxed_structures
-from mlip_core.physics.vibrations import check_vibrations, frequencies_per_cm, measure_vibrations
+from mlip_core.physics.vibrations import check_vibrations, measure_vibrations, normal_modes
 from tests.physics.potentials import PairPotential, Repulsion, Undefined, spring
 
 RELAXATION = RelaxationConfig()
@@ -103,7 +103,7 @@ def test_frequency_of_a_spring() -> None:
     """ω = √(k/μ) for two atoms; nothing else vibrates."""
     atoms = molecule("HCl")
     atoms.calc = spring(30.0, atoms.get_distance(0, 1))
-    (frequency,) = frequencies_per_cm(atoms, 0.001)
+    (frequency,) = normal_modes(atoms, 0.001).frequencies
     first, second = atoms.get_masses()
     reduced = first * second / (first + second) * units._amu
     omega = np.sqrt(30.0 * units._e * 1e20 / reduced)
@@ -116,7 +116,7 @@ def test_frequencies_are_those_of_ase(tmp_path: object) -> None:
     vibrations = Vibrations(atoms, name=f"{tmp_path}/vib", delta=0.01)
     vibrations.run()
     expected = np.sort(vibrations.get_frequencies().real)[6:]
-    ours = frequencies_per_cm(atoms, 0.01)
+    ours = normal_modes(atoms, 0.01).frequencies
     assert len(ours) == 3 * len(atoms) - 6
     np.testing.assert_allclose(ours[3:], expected[3:], rtol=5e-3)
 
@@ -128,16 +128,34 @@ def test_phonons_of_a_crystal_leave_out_its_translation() -> None:
     assert found(result)["lowest frequency"].value > 50.0  # type: ignore[operator]
 
 
-def test_structure_that_is_no_minimum_has_an_imaginary_frequency() -> None:
+def test_saddle_point_is_left() -> None:
     """Three atoms in a row that would rather be a triangle: bent, the outer ones come nearer."""
     row = Atoms("Ar3", positions=[[-3.8, 0, 0], [0, 0, 0], [3.8, 0, 0]])
-    attracted = LennardJones(sigma=3.4, epsilon=1.0, rc=20.0)
+    attracted = LennardJones(sigma=3.4, epsilon=10.0, rc=20.0)
+    in_a_row = relax(row, attracted, 1e-3, 300)
+    assert in_a_row.converged
+    modes = normal_modes(in_a_row.atoms, 0.01)
+    assert modes.frequencies[0] < -20.0
+    assert np.linalg.norm(modes.motions, axis=2).max(axis=1) == pytest.approx(1.0)
     result = check_vibrations(attracted, Subject([row]), VIBRATIONS, seed=0)
+    assert result.passed
+    # A triangle of springs: the modes differ by √(3 / (3/2)).
+    low, same, high = result.table["frequency_per_cm"]
+    assert same == pytest.approx(low, rel=1e-3)
+    assert high == pytest.approx(np.sqrt(2) * low, rel=1e-2)
+
+
+def test_imaginary_frequency_that_remains_fails() -> None:
+    """A hill so flat that no relaxation moves, however far it is gone down."""
+    hill = PairPotential(lambda r: -1e-3 * (r - 0.7) ** 2)
+    config = VIBRATIONS.model_copy(update={"relax_max_force_ev_per_angstrom": 0.01})
+    result = check_vibrations(hill, Subject([molecule("H2")]), config, seed=0)
     lowest = found(result)["lowest frequency"]
-    assert lowest.value is not None
-    assert lowest.value < -1.0
-    strict = VIBRATIONS.model_copy(update={"max_imaginary_per_cm": 1.0})
-    assert check_vibrations(attracted, Subject([row]), strict, seed=0).passed is False
+    # The constant is -2e-3 eV/Å², the reduced mass half of that of an atom.
+    assert lowest.value == pytest.approx(-521.47 * np.sqrt(2e-3 / (1.008 / 2)), rel=1e-3)
+    assert result.passed is True
+    strict = config.model_copy(update={"max_imaginary_per_cm": 30.0})
+    assert check_vibrations(hill, Subject([molecule("H2")]), strict, seed=0).passed is False
 
 
 def test_frequencies_are_compared_with_the_reference() -> None:

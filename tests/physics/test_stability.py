@@ -115,6 +115,26 @@ def test_share_that_may_be_lost() -> None:
     assert check_stability(Repulsion(), Subject([molecule("H2O")]), config, seed=1).passed
 
 
+@pytest.mark.parametrize(
+    ("symbols", "place", "broken"),
+    [
+        ("OHO", 1.5, True),  # of neither atom
+        ("OHO", 2.2, False),  # a proton that has gone over
+        ("OHN", 2.2, False),
+        ("CHO", 2.2, True),  # not from carbon
+        ("OHC", 2.2, True),
+        ("OLiO", 2.2, True),
+    ],
+)
+def test_protons_may_go_over(symbols: str, place: float, broken: bool) -> None:
+    atoms = Atoms(symbols, positions=[[0, 0, 0], [0.7, 0, 0], [3.2, 0, 0]])
+    bonds = Bonds.of(atoms, 1.25)
+    assert len(bonds.lengths) == 1
+    assert not bonds.broken(atoms, 2.0, 1.25).any()
+    atoms.positions[1, 0] = place
+    assert bonds.broken(atoms, 2.0, 1.25).tolist() == [broken]
+
+
 def test_bonds_follow_atoms_through_the_cell() -> None:
     atoms = Atoms("H2", positions=[[0.1, 0, 0], [3.9, 0, 0]], cell=[4, 4, 4], pbc=True)
     bonds = Bonds.of(atoms, 1.25)

@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlip_core.committee.config import CalibrationConfig
 from mlip_core.evaluation import DEFINITIONS
+from mlip_core.physics import CheckResult, Quantity, write_result
 from mlip_core.report import (
+    Evaluated,
     ReportInputs,
     build_report,
     dataset_inputs,
@@ -24,6 +27,7 @@ from mlip_core.report import (
 )
 from mlip_core.report.formats import r_squared, significant
 from mlip_core.utils.errors import UserError
+from mlip_core.utils.files import write_json
 from tests.report.pages import Page
 from tests.report.study import (
     BASELINE,
@@ -151,6 +155,68 @@ def test_leaderboard_shows_gates_and_cost(results: Path, pages: dict[str, Page])
     assert f"✓ 2 of 2 {per_atom} {steps}" in text
     assert "✗ 1 of 2 nve" in text
     assert f"{BASELINE} not trained here" in text
+
+
+def test_committee_has_a_page_and_a_row(results: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "results"
+    shutil.copytree(results, copy, ignore=shutil.ignore_patterns("report"))
+    evaluation = copy / "evaluation"
+    shutil.copytree(evaluation / "default", evaluation / "both")
+    shutil.rmtree(evaluation / "both" / "physics")
+    (evaluation / "both" / "cost.json").unlink()
+    factor = Quantity.shown("factor on the spread, forces", 1.5)
+    spread = CheckResult([factor], pd.DataFrame({"bin": [1]}))
+    write_result(
+        evaluation / "both" / "physics", "calibration", "Spread", CalibrationConfig(), spread
+    )
+    members, evaluated = ["default", "wide-cutoff-seed_1"], Evaluated(TESTSETS, ["calibration"])
+    entry = entry_inputs(copy, "both", None, evaluated, members)
+    page = Page(write_entry_page(copy / "report", entry))
+    assert "Committee of default , wide-cutoff-seed_1" in page.text
+    assert "the committee's mean is off by" in page.text
+    assert "factor on the spread, forces 1.50" in page.text
+    inputs = ReportInputs.from_results(
+        copy, dict.fromkeys(RUNS, DATASET), EVALUATED, committees={"both": members}
+    )
+    assert "both committee of 2" in Page(write_overview(copy / "report", inputs)).text
+
+
+def test_rounds_of_active_learning_have_a_table(results: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "results"
+    shutil.copytree(results, copy, ignore=shutil.ignore_patterns("report"))
+    selection = {
+        "pool": 812,
+        "spread_quantiles_ev_per_angstrom": {"0.05": 0.1, "0.5": 0.2, "0.95": 0.5, "1.0": 0.9},
+        "selected": [{"max_force_spread_ev_per_angstrom": spread} for spread in (0.9, 0.6)],
+    }
+    write_json(copy / "active_learning" / "grown" / "round-1" / "selection.json", selection)
+    rounds = [("wide-cutoff-seed_1", DATASET), ("default", DATASET)]
+    inputs = ReportInputs.from_results(
+        copy, dict.fromkeys(RUNS, DATASET), EVALUATED, learning={"grown": rounds}
+    )
+    text = Page(write_overview(copy / "report", inputs)).text
+    before, after = (
+        significant(1000 * _metrics(results, entry)["forces"]["rmse"]) for entry, _ in rounds
+    )
+    assert f"0 wide-cutoff-seed_1 {_sizes(copy)} – – – – {before}" in text
+    assert f"1 default {_sizes(copy)} 2 812 600–900 200–900 {after}" in text
+    assert "training structures, 2 rounds" in text
+
+
+def _sizes(results: Path) -> int:
+    split = json.loads((results / "datasets" / DATASET / "splits" / "split.json").read_text())
+    size: int = split["sizes"]["train"]
+    return size
+
+
+def test_shifted_energies_are_declared(results: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "results"
+    shutil.copytree(results, copy, ignore=shutil.ignore_patterns("report"))
+    path = copy / "evaluation" / BASELINE / "test" / "metrics.json"
+    metrics = json.loads(path.read_text()) | {"energy_shift": {"C": -1.25, "H": 0.5}}
+    path.write_text(json.dumps(metrics))
+    page = Page(write_entry_page(copy / "report", entry_inputs(copy, BASELINE, None, EVALUATED)))
+    assert "a constant for each atom (C −1.250 eV, H 0.500 eV)" in page.text
 
 
 def test_leaderboard_rows_sort_by_what_the_cells_say(pages: dict[str, Page]) -> None:
