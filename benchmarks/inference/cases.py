@@ -43,7 +43,7 @@ class System:
         return Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=frame.pbc)
 
 
-SYSTEMS = (System("acac-15", 100), System("silicon-64", 20), System("silicon-512", 5))
+SYSTEMS = (System("acac-15", 100), System("silicon-64", 20), System("silicon-512", 2))
 
 
 class Simulator(Participant):

