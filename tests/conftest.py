@@ -1,4 +1,4 @@
-"""Settings that hold for all tests: JAX on the CPU, in float32, with a compilation cache.
+"""Settings that hold for all tests: JAX on the CPU, in float32, with a compilation cache; shapes.
 
 JAX reads them when it is first imported, and the programs that tests start inherit them.
 """
@@ -19,3 +19,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "cache"):  # switched off by `-p no:cacheprovider`
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(config.cache.mkdir("jax"))
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
+    from tests import shapes
+
+    shapes.install()

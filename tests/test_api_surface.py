@@ -19,20 +19,27 @@ _MISSING = inspect.Parameter.empty
 # Where this package is not like that, and why; none of it is re-exported by a package, named by
 # the guide, or a config.
 DIFFERENT = {
-    "data.helpers.graph_dataset.GraphDataset": "graphs without edges are kept: min_n_edge is 0",
-    "models.atomic_energies.get_atomic_energies": "energies of elements, none of unused species",
-    "models.blocks.FullyConnectedTensorProduct": "features say their own irreps",
-    "models.blocks.Linear": "features say their own irreps",
-    "models.blocks.LinearNodeEmbeddingBlock": "takes a number of channels: there are only scalars",
-    "models.options.parse_radial_basis": "options are read without JAX; in radial_embedding",
-    "models.options.parse_radial_envelope": "options are read without JAX; in radial_embedding",
-    "simulation.exceptions": "nothing here raises them",
+    # Its default there, 1, drops isolated atoms, whose energies are labels like others.
+    "data.helpers.graph_dataset.GraphDataset": "min_n_edge is 0: isolated atoms are kept",
+    # Its `num_species` there makes room for species that no structure of the dataset can have.
+    "models.atomic_energies.get_atomic_energies": "energies of the dataset's elements, no others",
+    # Inner blocks take features as arrays by irrep, not as an IrrepsArray of e3nn-jax: what comes
+    # in says itself what it is.
+    "models.blocks.FullyConnectedTensorProduct": "there are no irreps_in1 and irreps_in2",
+    "models.blocks.Linear": "there are no irreps_in",
+    "models.blocks.LinearNodeEmbeddingBlock": "a number of channels, as there are only scalars",
+    # Nothing could raise them: engines are ready when they are made, and files have paths.
+    "simulation.exceptions": "neither error can happen",
+    # Inner parts of an engine on top of jax-md, which is not used here: what takes and returns
+    # its states and neighbour lists would have no use.
     "simulation.jax_md.helpers": "the engine has an integrator and a neighbour list of its own",
     "simulation.jax_md.jaxmd_utils": "the engine has an integrator of its own",
     "simulation.jax_md.states": "the engine has a state of its own",
+    # Averages over batches are not averages over structures where batches are not equally full.
     "training.evaluation.make_evaluation_step": "metrics are sums, not averages over batches",
     "training.evaluation.run_evaluation": "metrics are sums, not averages over batches",
     "training.training_step.make_train_step": "losses are sums, not averages over batches",
+    # It makes Orbax think that there is one process; here each checkpoint is of all of them.
     "utils.multihost.single_host_jax_and_orbax": "checkpoints of processes need no disguise",
 }
 

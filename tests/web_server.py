@@ -16,6 +16,7 @@ class WebServer(ThreadingHTTPServer):
         break_after: numbers of bytes after which it drops its next connections.
         busy: how many of the next requests it answers with 503.
         ranges: what part each request for content asked for.
+        paths: what each request for content asked for, with its query.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -25,6 +26,7 @@ class WebServer(ThreadingHTTPServer):
         self.break_after: list[int] = []
         self.busy = 0
         self.ranges: list[str | None] = []
+        self.paths: list[str] = []
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
@@ -54,7 +56,8 @@ class _Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         server = cast(WebServer, self.server)
         server.ranges.append(self.headers["Range"])
-        path = server.directory / self.path.lstrip("/")
+        server.paths.append(self.path)
+        path = server.directory / self.path.partition("?")[0].lstrip("/")
         if server.busy:
             server.busy -= 1
             self.send_error(503)

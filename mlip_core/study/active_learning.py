@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from mlip_core.data.splits.config import SPLITS
 from mlip_core.study.committee_config import ActiveLearningConfig
-from mlip_core.study.config_base import Name
+from mlip_core.study.config_base import DEFAULT_SEED, Name
 from mlip_core.study.expansion import Tree, merge
 from mlip_core.utils.errors import UserError
+from mlip_core.utils.seeds import derive_seed
 
 
 class ActiveLearning(BaseModel):
@@ -75,7 +76,10 @@ def expand_active_learning(study: Mapping[str, Any]) -> Mapping[str, Any]:
                 f"active_learning.{name}.dataset: there is no dataset {config.dataset!r}"
                 f" (there are: {', '.join(tables['datasets'])})"
             )
-        run = merge(study.get("defaults", {}), config.run)
+        run = {
+            "seed": study.get("seed", DEFAULT_SEED),
+            **merge(study.get("defaults", {}), config.run),
+        }
         for number in range(config.rounds + 1):
             for key, more in _round(name, config, number, start, run).items():
                 _add(tables[key], key, more)
@@ -89,9 +93,18 @@ def _round(
     grown = _grown(start, config.dataset, labelled_files(name, number))
     return {
         "datasets": {dataset: grown} if number else {},
-        "runs": {key: {**run, "dataset": dataset} for key in runs},
+        "runs": {
+            key: {**run, "dataset": dataset, "seed": _member_seed(run["seed"], member)}
+            for member, key in enumerate(runs, start=1)
+        },
         "committees": {f"{name}-r{number}": {"runs": runs}} if config.committee > 1 else {},
     }
+
+
+def _member_seed(seed: Any, member: int) -> Any:
+    """The same in all rounds, whatever their name: what then differs is the data alone."""
+    is_seed = isinstance(seed, int)  # what is none is said when the study as a whole is validated
+    return derive_seed(seed, "committee member", member) if is_seed else seed
 
 
 def _grown(start: Mapping[str, Any], dataset: str, labelled: list[str]) -> Tree:

@@ -152,4 +152,6 @@ def _missing_files(files: Iterable[SourceFile], made: Collection[str] = ()) -> I
 
 def _missing(path: str) -> str:
     kind = "is a directory, not a file" if Path(path).is_dir() else "no such file"
+    if "*" in path:
+        kind += " (files are listed one by one)"
     return f"{path}: {kind}; paths are relative to {Path.cwd()}"

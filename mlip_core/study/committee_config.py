@@ -42,7 +42,8 @@ class ActiveLearningConfig(Closed):
 
     Round 0 is the dataset as it is. The dataset of round k is called `<name>-r<k>`; its runs, one
     for each member of the committee, `<name>-r<k>-1` and so on. They are datasets and runs like all
-    others. Validation and test split stay those of round 0.
+    others. Validation and test split stay those of round 0, and each member its seed, which members
+    of the same number have in all active learnings of a study.
     """
 
     dataset: str = Field(description="Name of the dataset to begin with.")

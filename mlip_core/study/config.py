@@ -13,7 +13,7 @@ from mlip_core.data.splits import SPLITS, SplitConfig
 from mlip_core.physics.config import CostConfig, PhysicsConfig
 from mlip_core.study.active_learning import ActiveLearning, expand_active_learning
 from mlip_core.study.committee_config import CommitteeConfig
-from mlip_core.study.config_base import Closed, Name
+from mlip_core.study.config_base import DEFAULT_SEED, Closed, Name
 from mlip_core.study.dataset_config import DatasetConfig
 from mlip_core.study.evaluation_config import BaselineConfig, EvaluationConfig, TestsetConfig
 from mlip_core.study.expansion import Shorthand, expand_study
@@ -22,7 +22,7 @@ from mlip_core.study.remote_file import SourceFile
 from mlip_core.study.run_config import RunConfig
 from mlip_core.study.select_best_config import SelectBestConfig
 from mlip_core.study.starts import inherit_models
-from mlip_core.utils.errors import UserError
+from mlip_core.utils.errors import UserError, printable
 from mlip_core.utils.seeds import derive_seed
 
 RESERVED_TESTSETS = (*SPLITS, "physics")
@@ -53,7 +53,7 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
 
     title: str = Field(default="Study", description="Title of the report.")
     seed: NonNegativeInt = Field(
-        default=42,
+        default=DEFAULT_SEED,
         description="The one seed; datasets and runs derive theirs from it by name.",
     )
     datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="The datasets by name.")
@@ -109,6 +109,10 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
     @model_validator(mode="after")
     def _committees_have_runs(self) -> Self:
         for name, committee in self.committees.items():
+            if name in self.runs or name in self.baselines:
+                raise ValueError(
+                    f"committees.{name}: there is a run or a baseline of that name; rename one"
+                )
             for run in committee.runs:
                 if run not in self.runs:
                     raise ValueError(
@@ -146,8 +150,8 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
 
     @property
     def entries(self) -> list[str]:
-        """The names of all that is evaluated: runs, then baselines."""
-        return [*self.runs, *self.baselines]
+        """The names of all that is evaluated: runs, then baselines, then committees."""
+        return [*self.runs, *self.baselines, *self.committees]
 
     @property
     def evaluated_sets(self) -> list[str]:
@@ -162,7 +166,9 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
         return [file for files in (*datasets, *testsets) for file in files]
 
     def dataset_of_entry(self, name: str) -> str:
-        """The dataset of a run or a baseline."""
+        """The dataset of a run, a committee or a baseline."""
+        if name in self.committees:
+            name = self.committees[name].runs[0]
         if name in self.runs:
             return self.runs[name].dataset
         return self.baselines[name].dataset or next(iter(self.datasets))
@@ -220,4 +226,4 @@ def load_study(mapping: Mapping[str, Any], source: str = "config") -> StudyConfi
         return StudyConfig.model_validate(expanded)
     except ValidationError as error:
         lines = describe_problems(error, StudyConfig, expanded)
-        raise UserError("\n".join(f"{source}: {line}" for line in lines)) from None
+        raise UserError("\n".join(f"{source}: {printable(line)}" for line in lines)) from None

@@ -9,6 +9,7 @@ from urllib3.exceptions import HTTPError
 
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import file_digest
+from mlip_core.utils.secrets import with_secrets, without_secrets
 
 ATTEMPTS = 5
 """How often a server is asked that does not answer, or stops in the middle."""
@@ -31,7 +32,7 @@ def download(
     What has arrived is kept in ``<path>.part``: a download that broke off goes on from there.
 
     Args:
-        url: the address.
+        url: the address; environment variables that it names are filled in.
         sha256: checksum that the content must have, in hexadecimal.
         path: where to put it; missing directories are made.
         pause_seconds: how long to wait before the second attempt.
@@ -58,7 +59,7 @@ def _fetch_patiently(url: str, partial: Path, pause_seconds: float) -> None:
         try:
             return _fetch_rest(url, partial)
         except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
-            reason = str(error)
+            reason = without_secrets(str(error), url)
             if attempt + 1 < ATTEMPTS:
                 time.sleep(pause_seconds * 2**attempt)
     raise UserError(
@@ -71,7 +72,8 @@ def _fetch_rest(url: str, partial: Path) -> None:
     """Append what is missing, or write all of it if the server cannot give a part."""
     start = partial.stat().st_size if partial.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:
+    address = with_secrets(url)
+    with requests.get(address, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:
         status = response.status_code
         if start and status == _NOTHING_LEFT:
             return

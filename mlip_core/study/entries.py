@@ -12,12 +12,12 @@ from ase.calculators.calculator import BaseCalculator
 from mlip_core.reference import CalculatorConfig, make_calculator
 
 if TYPE_CHECKING:
-    from mlip_core.evaluation import Entry
+    from mlip_core.models.force_field import ForceField
 
 
 def load_entry(
     model: str | os.PathLike[str] | None = None, calculator: Mapping[str, Any] | None = None
-) -> "Entry":
+) -> "ForceField | BaseCalculator":
     """The force field in a model zip, or a calculator.
 
     Args:

@@ -57,6 +57,12 @@ class BaselineConfig(Closed):
         description="The dataset whose splits it is evaluated on, and whose atomic energies are "
         "subtracted from energies; needed only if the study has several.",
     )
+    energy_shift: Literal["fit"] | None = Field(
+        default=None,
+        description="`fit` if it counts energies from another zero, as another method does: a "
+        "constant for each element is added to its energies, fitted to the training set by least "
+        "squares. The report says so.",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from mlip_core.study import provenance
+from mlip_core.study import checksums, provenance
 from mlip_core.utils.errors import exit_on_user_error
-from mlip_core.utils.files import write_json
+from mlip_core.utils.files import remove_unfinished, write_json
 from mlip_core.utils.stopping import EXIT_RESUME, StoppedError
 
 
@@ -18,7 +18,8 @@ from mlip_core.utils.stopping import EXIT_RESUME, StoppedError
 def run_job(job: provenance.Job) -> Iterator[TextIO | None]:
     """Send all output of the process, compiled libraries included, to the job's log.
 
-    When the block is done, what made the job's files is written beside the log, as JSON.
+    Before the block, the job's inputs are compared with their checksums. When it is done, those of
+    its outputs are kept, and what made them is written beside the log, as JSON.
 
     Yields the terminal that standard error was connected to, for progress that a person watches, or
     ``None``. A ``UserError`` ends the process with status 1 and one line in the log; a
@@ -26,6 +27,18 @@ def run_job(job: provenance.Job) -> Iterator[TextIO | None]:
     """
     terminal, started = _terminal(), provenance.now()
     log = Path(job.log[0])
+    with _saying_in_any_case(os.dup(2)), exit_on_user_error(), _exit_on_stop():
+        _redirect_output(log)
+        for path in (str(log.with_suffix(".json")), *job.output):
+            remove_unfinished(path)
+        inputs = checksums.verify(job.input)
+        yield terminal
+        sys.stdout.flush()
+        outputs = checksums.record(job.output)
+        write_json(log.with_suffix(".json"), provenance.of_job(job, started, inputs, outputs))
+
+
+def _redirect_output(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", encoding="utf-8") as file:
         sys.stdout.flush()
@@ -34,9 +47,28 @@ def run_job(job: provenance.Job) -> Iterator[TextIO | None]:
         os.dup2(file.fileno(), 2)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
     logging.captureWarnings(True)
-    with exit_on_user_error(), _exit_on_stop():
-        yield terminal
-        write_json(log.with_suffix(".json"), provenance.of_job(job, started))
+
+
+@contextmanager
+def _saying_in_any_case(stderr: int) -> Iterator[None]:
+    """Say on ``stderr`` why the process ends if the log does not take it: the disk may be full."""
+    try:
+        yield
+    except SystemExit as end:
+        if not isinstance(end.code, str):
+            raise
+        line = f"{end.code}\n".encode()
+        if _write(2, line) < len(line):
+            _write(stderr, line)
+        sys.exit(1)
+
+
+def _write(file: int, line: bytes) -> int:
+    """How much of a line a file takes; less than all of it if the disk is full."""
+    try:
+        return os.write(file, line)
+    except OSError:
+        return 0
 
 
 @contextmanager

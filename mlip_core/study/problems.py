@@ -8,8 +8,21 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from mlip_core.study.descriptions import describe_field
+from mlip_core.utils.secrets import without_secrets
 
 Path = tuple[str | int, ...]
+
+# In the words of a study file, not of Python, for the beginnings of pydantic's names of errors.
+_EXPECTED = {
+    "bool": "should be true or false",
+    "dict": "should be a table of keys and values",
+    "float": "should be a number",
+    "int": "should be a whole number",
+    "list": "should be a list, as in [a, b]",
+    "model": "should be a table of keys and values",
+    "string_type": "should be a text",
+    "tuple": "should be a list, as in [a, b]",
+}
 
 
 def describe_problems(
@@ -95,13 +108,14 @@ def _discriminator(entry: Any) -> str:
 
 
 def _describe(entry: Any, path: Path, model: type[BaseModel], data: Mapping[Any, Any]) -> str:
-    value, message = entry["input"], entry["msg"]
+    value, message = entry["input"], _expected(entry["type"]) or entry["msg"]
     if entry["type"] == "extra_forbidden":
         return _describe_unknown(path, model, data)
     if entry["type"] == "missing":
         return f"missing{_description_at(model, path, data)}"
     if entry["loc"][-1:] == ("[key]",):
-        return message.removeprefix("Value error, ")
+        message = message.removeprefix("Value error, ")
+        return f"the key {message}" if message.startswith("should") else message
     if entry["type"] == "union_tag_invalid":
         return _refuse_word(value[_discriminator(entry)], entry["ctx"]["expected_tags"])
     if entry["type"] in ("literal_error", "enum"):
@@ -110,7 +124,14 @@ def _describe(entry: Any, path: Path, model: type[BaseModel], data: Mapping[Any,
     message = message.removeprefix(f"{format_path(path[-1:])} ")
     if isinstance(value, dict | list) or message.startswith(repr(value)):
         return message
+    if isinstance(value, str) and "://" in value:
+        value = without_secrets(value)
     return f"{value!r} {message}" if message.startswith("should") else f"{value!r}: {message}"
+
+
+def _expected(error: str) -> str | None:
+    """What kind of value should be there, if an error is about that."""
+    return _EXPECTED.get(error) or _EXPECTED.get(error.partition("_")[0])
 
 
 def _describe_unknown(path: Path, model: type[BaseModel], data: Mapping[Any, Any]) -> str:

@@ -1,22 +1,18 @@
 """Where an artifact comes from: config, inputs, versions, machine, time."""
 
 import json
-import os
 import platform
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlip_core.utils.files import file_digest
-
 _PACKAGES = ("mlip-core", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "ase")
-_LARGEST_DIGESTED_BYTES = 100_000_000
 
 
 class Job(Protocol):
@@ -31,23 +27,27 @@ class Job(Protocol):
     threads: int
 
 
-def of_job(job: Job, started: str) -> dict[str, Any]:
+def of_job(
+    job: Job, started: str, inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> dict[str, Any]:
     """What made the files of a job that is done: rule, config and seeds, inputs, versions, machine.
 
     Args:
         job: the job.
         started: when it was started, see :func:`now`.
+        inputs: digests of what it was made from.
+        outputs: digests of what it made.
     """
     return {
         "rule": job.rule,
         "wildcards": dict(job.wildcards.items()),
-        "outputs": _digests(job.output),
+        "outputs": outputs,
         "params": json.loads(json.dumps(dict(job.params.items()), default=str)),
         "started": started,
         "finished": now(),
         "threads": job.threads,
         "devices": _devices(),
-        **collect(job.input),
+        **collect(inputs),
     }
 
 
@@ -57,26 +57,13 @@ def _devices() -> list[str]:
     return [] if jax is None else [str(device) for device in jax.devices()]
 
 
-def _digests(paths: Iterable[str | os.PathLike[str]]) -> dict[str, str]:
-    """The SHA-256 of each file; of one that is so large that this takes long, its size.
-
-    Directories are left out: they hold figures, which are drawn from the inputs.
-    """
-    return {str(path): _digest(Path(path)) for path in paths if not Path(path).is_dir()}
-
-
-def _digest(path: Path) -> str:
-    size = path.stat().st_size
-    return file_digest(path) if size <= _LARGEST_DIGESTED_BYTES else f"{size} bytes"
-
-
-def collect(inputs: Iterable[str | os.PathLike[str]]) -> dict[str, Any]:
+def collect(inputs: Mapping[str, str]) -> dict[str, Any]:
     """Digests of input files, versions, machine, state of the code's repository.
 
     Nothing of it stands in an artifact that has to be the same bytes on every run.
     """
     return {
-        "inputs": _digests(inputs),
+        "inputs": inputs,
         "versions": {"python": platform.python_version()} | _versions(),
         "host": {"name": socket.gethostname(), "platform": platform.platform()},
         "command": sys.argv,

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field
 
 from mlip_core.study.config_base import Closed
+from mlip_core.utils.secrets import refuse_secrets_in_url
 
 DOWNLOADS = "results/downloads"
 """Directory of all files that were downloaded."""
@@ -17,16 +18,28 @@ def _check_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ValueError("should be an address that begins with https:// or http://")
-    if not PurePosixPath(parts.path).name:
+    name = PurePosixPath(unquote(parts.path)).name
+    if name in ("", "..") or not name.isprintable():
         raise ValueError("should end in the name of a file")
+    if "${" in parts.netloc + parts.path:
+        raise ValueError("an environment variable may stand in the query only, after `?`")
+    refuse_secrets_in_url(url)
     return url
+
+
+def _check_path(path: str) -> str:
+    if is_stored_elsewhere(path):
+        refuse_secrets_in_url(path)
+    return path
 
 
 class RemoteFile(Closed):
     """A file that is downloaded once and kept, below `results/downloads`."""
 
     url: Annotated[str, AfterValidator(_check_url)] = Field(
-        description="Address of the file, `https://…` or `http://…`."
+        description="Address of the file, `https://…` or `http://…`. What it asks for a token is "
+        "written `?token=${NAME}`, with the name of an environment variable; user and password "
+        "belong into `~/.netrc`."
     )
     sha256: str = Field(
         pattern="^[0-9a-f]{64}$",
@@ -41,7 +54,7 @@ class RemoteFile(Closed):
         return f"{DOWNLOADS}/{self.sha256}/{name}"
 
 
-SourceFile = str | RemoteFile
+SourceFile = Annotated[str, AfterValidator(_check_path)] | RemoteFile
 """A file of structures: a path, a query of a Snakemake storage plugin, or an address."""
 
 

@@ -1,6 +1,7 @@
 """What a run can be made again from, somewhere else, with one command."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,7 +13,7 @@ _HEAD = """\
 # The study of one run, with all defaults and seeds written out. Where the files that it names are,
 # and nothing else needs to be, this makes the same model again:
 #
-#     snakemake --cores all --configfile {path} results/models/{run}.zip
+#     snakemake --cores all results/models/{run}.zip --configfile {name}
 
 """
 
@@ -25,7 +26,7 @@ _OF_OTHERS = {
 def write_study_of_run(path: str | os.PathLike[str], study: StudyConfig, run: str) -> None:
     """Write the part of a study that makes one run, as a study file."""
     text = yaml.safe_dump(study_of_run(study, run), sort_keys=False, allow_unicode=True)
-    write_text(path, _HEAD.format(path=os.fspath(path), run=run) + text)
+    write_text(path, _HEAD.format(name=Path(path).name, run=run) + text)
 
 
 def study_of_run(study: StudyConfig, run: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mlip_core.data.dataset_info import read_dataset_info
 from mlip_core.models.loss import HuberLoss, MSELoss, WeightedEFSLoss
 from mlip_core.models.model_io import save_model_to_zip
 from mlip_core.study import provenance
+from mlip_core.study.checksums import digests
 from mlip_core.study.finetune import Start, make_start
 from mlip_core.study.lock import exclusive
 from mlip_core.study.run_config import LossConfig, RunConfig, Weight
@@ -96,7 +97,7 @@ def train_run(
                 "devices": [str(device) for device in jax.devices()],
                 "best_epoch": loop.best_epoch,
                 "start": start.describe(),
-                **provenance.collect(inputs.paths),
+                **provenance.collect(digests(inputs.paths)),
             },
         )
 

@@ -1,5 +1,6 @@
 """Files appear whole or not at all: written under a temporary name, then moved into place."""
 
+import glob
 import json
 import os
 import tempfile
@@ -30,6 +31,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         _sync(temporary)
         temporary.replace(target)
     finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(path: str | os.PathLike[str]) -> None:
+    """Remove what processes that were killed in :func:`atomic_path` have left of ``path``.
+
+    Only where no other process writes it: that one would find its temporary file gone, and fail.
+    """
+    target = Path(path)
+    name = f".{glob.escape(target.stem)}-{'[a-z0-9_]' * 8}{glob.escape(target.suffix)}"
+    for temporary in target.parent.glob(name):
         temporary.unlink(missing_ok=True)
 
 

@@ -12,11 +12,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 _LONGEST_STRING = 4096
 
 
-def only_specific_processes(processes: int | list[int] = 0) -> Callable:
+def only_specific_processes(processes: int | list[int] = 0) -> Callable[..., Any]:
     """Decorator: the function runs on these processes only, and gives ``None`` on all others."""
     chosen = [processes] if isinstance(processes, int) else processes
 
-    def decorate(function: Callable) -> Callable:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
             return function(*args, **kwargs) if jax.process_index() in chosen else None

@@ -50,7 +50,24 @@ def test_rounds_are_datasets_runs_and_committees() -> None:
     ]
     assert grown.committees["grown-r1"].runs == ["grown-r1-1", "grown-r1-2"]
     assert all(run.batch_size == 3 for run in grown.runs.values())
-    assert len({grown.run_config(name).seed for name in grown.runs}) == 6
+
+
+def test_members_have_seeds_of_their_own_that_are_the_same_in_all_rounds() -> None:
+    """So that active learnings that differ in the choice of structures alone start as equals."""
+
+    def seeds(grown: StudyConfig) -> list[int | None]:
+        return [grown.run_config(name).seed for name in grown.runs]
+
+    first, second = seeds(study())[:2]
+    assert first != second
+    assert seeds(study()) == [first, second] * 3
+    learning = study().active_learning["grown"].model_dump()
+    assert seeds(study(active_learning={"other": learning})) == [first, second] * 3
+    given = seeds(study({"run": {"seed": 7, "training": {"num_epochs": 1}}}))
+    assert given[0] != given[1]
+    assert {*given[:2]}.isdisjoint({first, second})
+    with pytest.raises(UserError, match="seed"):
+        study(seed="seven")
 
 
 def test_only_the_training_split_grows() -> None:
@@ -106,3 +123,14 @@ def test_committees_are_of_runs(committee: dict[str, Any], message: str) -> None
     run = {"dataset": "start", "training": {"num_epochs": 1}}
     with pytest.raises(UserError, match=message):
         study(runs={"a": run, "b": run}, committees={"both": committee})
+
+
+@pytest.mark.parametrize("name", ["a", "other"])
+def test_committees_have_names_of_their_own(name: str) -> None:
+    run = {"dataset": "start", "training": {"num_epochs": 1}}
+    with pytest.raises(UserError, match=f"committees.{name}: there is a run or a baseline of that"):
+        study(
+            runs={"a": run, "b": run},
+            baselines={"other": {"model": "other.zip", "dataset": "start"}},
+            committees={name: {"runs": ["a", "b"]}},
+        )

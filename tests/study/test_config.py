@@ -77,19 +77,22 @@ def test_shipped_studies_are_valid(path: Path) -> None:
             {"runs__first__model": {"architecture": "mac"}},
             (
                 "runs.first.model.architecture: 'mac' is not allowed, did you mean 'mace'? "
-                "(allowed: mace, nequip, visnet)"
+                f"(allowed: {', '.join(architectures())})"
             ),
         ),
         (
             {"runs__first__model": {"architecture": "nequipp"}},
             (
                 "runs.first.model.architecture: 'nequipp' is not allowed, did you mean 'nequip'? "
-                "(allowed: mace, nequip, visnet)"
+                f"(allowed: {', '.join(architectures())})"
             ),
         ),
         (
             {"runs__first__model": {"architecture": None}},
-            "runs.first.model.architecture: None is not allowed (allowed: mace, nequip, visnet)",
+            (
+                "runs.first.model.architecture: None is not allowed "
+                f"(allowed: {', '.join(architectures())})"
+            ),
         ),
         (
             {"runs__first__model": "nequip"},
@@ -99,14 +102,14 @@ def test_shipped_studies_are_valid(path: Path) -> None:
             {"runs__first__model": {"architecture": "nequip", "radial_net_hidden": 8}},
             (
                 "runs.first.model.radial_net_hidden: unknown key for architecture 'nequip', "
-                "did you mean 'radial_net_n_hidden'? (allowed: num_layers, node_irreps, "
+                "did you mean 'radial_net_n_hidden'? (allowed: atomic_energies, "
             ),
         ),
         (
             {"runs__first__model": {"architecture": "nequip", "correlation": 2}},
             (
                 "runs.first.model.correlation: unknown key for architecture 'nequip' "
-                "(allowed: num_layers, node_irreps, "
+                "(allowed: atomic_energies, num_species, "
             ),
         ),
         (
@@ -146,6 +149,33 @@ def test_shipped_studies_are_valid(path: Path) -> None:
         (
             {"runs__first__batch_size": 0},
             "runs.first.batch_size: 0 should be greater than 0",
+        ),
+        (
+            {"runs__first__batch_size": "auto"},
+            "runs.first.batch_size: 'auto' should be a whole number",
+        ),
+        (
+            {"runs__first__training": {"num_epochs": 1.5}},
+            "runs.first.training.num_epochs: 1.5 should be a whole number",
+        ),
+        (
+            {"runs__first__training": None},
+            "runs.first.training: None should be a table of keys and values",
+        ),
+        (
+            {"datasets__water__source__files": "water.xyz"},
+            "datasets.water.source.files: 'water.xyz' should be a list, as in [a, b]",
+        ),
+        (
+            {"datasets__water__atomic_energies": {1: -13.6}},
+            "datasets.water.atomic_energies[1]: the key should be a text",
+        ),
+        (
+            {"grids": {"g": {"vary": {"seed": 3}}}},
+            (
+                "grids.g.vary.seed: 3 should be a list, as in [a, b], or be a table of keys and "
+                "values"
+            ),
         ),
         (
             {"datasets__water__split__train": "many"},
@@ -246,7 +276,7 @@ HYPERPARAMETERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("architecture", architectures())
 def test_each_architecture_has_its_own_hyperparameters(architecture: str) -> None:
     config_class = network_class(architecture).Config
-    for hyperparameters in ({}, HYPERPARAMETERS[architecture]):
+    for hyperparameters in ({}, HYPERPARAMETERS.get(architecture, {})):
         mapping = study(runs__first__model={"architecture": architecture, **hyperparameters})
         loaded = load_study(mapping)
         model = loaded.run_config("first").model
@@ -284,7 +314,8 @@ def test_frames_must_have_the_labels_that_a_loss_weighs() -> None:
 
 
 def test_a_study_that_is_no_table() -> None:
-    assert "should be a valid dictionary" in message({"datasets": ["water"], "runs": {}})
+    text = message({"datasets": ["water"], "runs": {}})
+    assert "datasets: should be a table of keys and values" in text
 
 
 def test_seeds_follow_names_and_can_be_given() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from mlip_core.models.loss import HuberLoss
 from mlip_core.models.loss_helpers import HUBER_DELTA
-from mlip_core.models.registry import architectures
-from mlip_core.study.run_config import RECIPES, LossConfig, RunConfig
+from mlip_core.models.registry import architectures, config_class
+from mlip_core.study.run_config import LossConfig, RunConfig
 from mlip_core.study.train import fingerprint, make_loss
 
 
@@ -78,10 +78,11 @@ def test_huber_loss_turns_linear_where_the_config_says() -> None:
 
 @pytest.mark.parametrize("architecture", architectures())
 def test_sections_that_a_run_lacks_come_from_the_recipe(architecture: str) -> None:
-    model, recipe = {"architecture": architecture}, RECIPES[architecture]
+    model, recipe = {"architecture": architecture}, config_class(architecture).recipe
     bare = run(model=model)
-    assert bare.loss == LossConfig(**recipe["loss"])
-    assert bare.optimizer.peak_learning_rate == recipe["optimizer"]["peak_learning_rate"]
+    assert bare.loss == LossConfig(energy_weight=recipe.energy_weight, forces_weight=25.0)
+    assert bare.optimizer.peak_learning_rate == recipe.learning_rate
+    assert bare.optimizer.warmup_steps == recipe.warmup_steps
     assert bare.training.plateau is not None
     own = run(model=model, loss={"forces_weight": 3}, optimizer={"grad_norm": 7})
     assert own.loss == LossConfig(forces_weight=3)

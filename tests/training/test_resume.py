@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,9 @@ class InterruptedDataset:
     class InterruptionError(Exception):
         pass
 
+    seconds_per_batch = 0.1
+    """A checkpoint is left out while the one before is still being written."""
+
     def __init__(self, dataset: Any, countdown: int) -> None:
         self.dataset, self.countdown = dataset, countdown
 
@@ -110,6 +114,7 @@ class InterruptedDataset:
             self.countdown -= 1
             if self.countdown == 0:
                 raise self.InterruptionError
+            time.sleep(self.seconds_per_batch)
             yield batch
 
 

@@ -1,12 +1,22 @@
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from mlip_core.utils.files import atomic_path, file_digest, json_digest, write_json, write_text
+from mlip_core.utils.files import (
+    atomic_path,
+    file_digest,
+    json_digest,
+    remove_unfinished,
+    write_json,
+    write_text,
+)
 
 
 def test_file_appears_whole_in_a_new_directory(tmp_path: Path) -> None:
@@ -58,3 +68,18 @@ def test_digests(tmp_path: Path) -> None:
     assert file_digest(tmp_path / "a") == sha256(b"x" * 3_000_000).hexdigest()
     assert json_digest({"a": 1, "b": 2}) == json_digest({"b": 2, "a": 1})
     assert json_digest({"a": 1}) != json_digest({"a": 2})
+
+
+def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\nfrom mlip_core.utils.files import atomic_path\n"
+        "with atomic_path(sys.argv[1]):\n    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = tmp_path / "a[1].json"
+    path.touch()
+    (tmp_path / ".a[1]-of-others.json").touch()
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 3
+    remove_unfinished(path)
+    assert {p.name for p in tmp_path.iterdir()} == {"a[1].json", ".a[1]-of-others.json"}

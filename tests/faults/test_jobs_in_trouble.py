@@ -1,0 +1,157 @@
+"""One job and a real full disk, a read-only directory, too little memory, a damaged input."""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mlip_core.study import checksums
+from mlip_core.utils.errors import UserError
+
+START = """
+import sys
+from types import SimpleNamespace
+from mlip_core.study.jobs import run_job
+from mlip_core.utils.files import write_text
+job = SimpleNamespace(
+    rule="any", input=["input"], output=["results/output"], log=["results/log"], threads=1,
+    params={}, wildcards={},
+)
+with run_job(job):
+"""
+WRITE = "write_text('results/output', 'x' * 2_000_000)"
+
+
+def run_job(
+    directory: Path, body: str = WRITE, setup: Callable[[], None] | None = None
+) -> tuple[int, str]:
+    """Status of a job, and what it has said in its log and on the terminal."""
+    (directory / "input").write_text("input")
+    result = subprocess.run(
+        [sys.executable, "-c", f"{START}    {body}"],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=setup,
+    )
+    log = directory / "results" / "log"
+    return result.returncode, (log.read_text() if log.exists() else "") + result.stderr
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Mounts a file system at ``results``."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    path = tmp_path / "results"
+    path.mkdir()
+
+    def mount(*options: str) -> Path:
+        result = subprocess.run(["mount", *options, str(path)], capture_output=True, check=False)
+        if result.returncode != 0:
+            pytest.skip("mounting is not permitted here")
+        return path
+
+    yield mount
+    subprocess.run(["umount", "--lazy", str(path)], capture_output=True, check=False)
+
+
+def test_full_disk_is_said_in_one_line(tmp_path: Path, mounted: Callable[..., Path]) -> None:
+    results = mounted("-t", "tmpfs", "-o", "size=1m", "none")
+    status, said = run_job(tmp_path)
+    assert (status, said.count("\n")) == (1, 1), said
+    assert said.startswith("error: ")
+    assert said.endswith("No space left on device\n")
+    assert [path.name for path in results.iterdir()] == ["log"]
+
+
+def test_full_disk_is_said_on_the_terminal_if_the_log_is_full_too(
+    tmp_path: Path, mounted: Callable[..., Path]
+) -> None:
+    results = mounted("-t", "tmpfs", "-o", "size=256k", "none")
+    (results / "log").touch()
+    subprocess.run(["dd", "if=/dev/zero", f"of={results}/filler"], capture_output=True, check=False)
+    for body in (WRITE, "print('something')"):
+        status, said = run_job(tmp_path, body)
+        assert status != 0
+        assert (results / "log").read_text() == ""
+        assert said.startswith("error: ")
+        assert "No space left on device" in said
+
+
+def test_read_only_directory_is_said_in_one_line(
+    tmp_path: Path, mounted: Callable[..., Path]
+) -> None:
+    mounted("-t", "tmpfs", "-o", "ro", "none")
+    status, said = run_job(tmp_path)
+    assert status == 1
+    assert said == "error: results/log: Read-only file system\n"
+
+
+def test_too_little_memory_is_said_in_one_line(tmp_path: Path) -> None:
+    limit = 300 << 20
+
+    def set_limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    status, said = run_job(tmp_path, "write_text('results/output', 'x' * 2_000_000_000)", set_limit)
+    assert status == 1
+    assert said == (
+        "error: out of memory (more was asked for than there is); take smaller batches, or give it"
+        " more memory\n"
+    )
+
+
+def test_input_that_is_not_what_was_written_is_refused(tmp_path: Path) -> None:
+    assert run_job(tmp_path) == (0, "")
+    output = tmp_path / "results/output"
+    assert checksums.verify([output]) == checksums.digests([output])
+    changed = bytearray(output.read_bytes())
+    changed[1000] ^= 1
+    output.write_bytes(changed)
+    with pytest.raises(UserError, match=r"output: is not what .* has written.*; remove it, and"):
+        checksums.verify([output])
+    assert run_job(tmp_path) == (0, "")
+    checksums.verify([output])
+
+
+def test_what_no_job_has_made_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "mine.xyz").write_text("a")
+    before = checksums.verify([tmp_path / "mine.xyz"])
+    (tmp_path / "mine.xyz").write_text("b")
+    assert checksums.verify([tmp_path / "mine.xyz"]) != before
+    assert checksums.verify([tmp_path]) == {}
+
+
+def test_nothing_of_the_environment_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "abc123secret")
+    assert run_job(tmp_path) == (0, "")
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or b"abc123secret" not in path.read_bytes()
+
+
+ARRAYS = (
+    "from mlip_core.data.versioned_arrays import ArraysFormat;"
+    " ArraysFormat('a', 1, 'b', 'c').write('results/a', {}, {'a': np.ones(10**6)})"
+)
+CHECKPOINT = (
+    "from mlip_core.training.orbax_files import save_items;"
+    " noise = np.random.default_rng(0).random(10**6);"
+    " save_items(Path('results/1').resolve(), {'a': {'b': noise}}, {})"
+)
+
+
+@pytest.mark.parametrize(("write", "path"), [(ARRAYS, "results/a"), (CHECKPOINT, "{}/results/1")])
+def test_compiled_libraries_say_it_in_one_line_too(
+    tmp_path: Path, mounted: Callable[..., Path], write: str, path: str
+) -> None:
+    mounted("-t", "tmpfs", "-o", "size=1m", "none")
+    status, said = run_job(tmp_path, f"import numpy as np; from pathlib import Path; {write}")
+    assert (status, said) == (1, f"error: {path.format(tmp_path)}: No space left on device\n")
