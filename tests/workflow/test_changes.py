@@ -4,35 +4,17 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.workflow.tiny_study import ROOT, StudyDirectory
+from tests.workflow.tiny_study import ROOT, StudyDirectory, add_run
 
 DOCUMENT = ROOT / "docs/workflow.md"
 CODE = ("Snakefile", "environment.yml", "pyproject.toml", "mlip_core", "profiles", "workflow")
 
 Study = dict[str, Any]
-
-
-def two_runs(study: Study) -> None:
-    """The study of the table: two runs on one dataset."""
-    study["runs"]["other"] = {**deepcopy(study["runs"]["small"]), "batch_size": 2}
-
-
-@pytest.fixture(scope="module")
-def two(finished: StudyDirectory, tmp_path_factory: pytest.TempPathFactory) -> StudyDirectory:
-    """The tiny study with a second run, finished; not to be changed."""
-    directory = tmp_path_factory.mktemp("two") / "study"
-    shutil.copytree(finished.path, directory, symlinks=True)
-    study = StudyDirectory(directory)
-    study.configure(two_runs)
-    result = study.snakemake()
-    assert result.status == 0, result.output
-    return study
 
 
 class Case:
@@ -46,7 +28,7 @@ class Case:
         """Change the config."""
 
         def both(study: Study) -> None:
-            two_runs(study)
+            add_run(study, "nequip")
             change(study)
 
         self.study.configure(both)
@@ -82,7 +64,9 @@ def touch_files_in_any_order(case: Case) -> None:
 
 def comment(case: Case) -> None:
     code = case.copy_code()
-    for path in [code / "Snakefile", *code.glob("workflow/**/*.smk"), *code.rglob("*.py")]:
+    config = case.study.path / "config/config.yaml"
+    snakefiles = [path for name in ("Snakefile", "*.smk") for path in code.rglob(name)]
+    for path in [config, *snakefiles, *code.rglob("*.py")]:
         path.write_text(f"{path.read_text()}\n# A comment.\n")
 
 
@@ -125,7 +109,7 @@ CHANGES: dict[str, Callable[[Case], None]] = {
     "all files touched": touch,
     "results copied without their times": touch_files_in_any_order,
     "directory moved": move,
-    "comments in the code": comment,
+    "comments in code and config": comment,
     "new version": new_version,
     "hyperparameter of a run": lambda case: case.configure(
         lambda s: small(s)["model"].update(num_channels=3)
@@ -139,7 +123,7 @@ CHANGES: dict[str, Callable[[Case], None]] = {
     ),
     "new run": new_run,
     "new test set": new_test_set,
-    "run removed": lambda case: case.configure(lambda s: s["runs"].pop("other")),
+    "run removed": lambda case: case.configure(lambda s: s["runs"].pop("nequip")),
     "cutoff": lambda case: case.configure(
         lambda s: s["datasets"]["ethane"]["graph"].update(graph_cutoff_angstrom=3.5)
     ),

@@ -35,7 +35,7 @@ def change(mapping: dict[str, Any]) -> None:
     mapping["evaluation"] = {"splits": ["valid"]}
     mapping["testsets"] = {"hot": {"files": ["hot.xyz"]}}
     mapping["baselines"] = {
-        "emt": {"calculator": {"calculator": "emt"}},
+        "emt": {"calculator": {"calculator": "emt"}, "energy_shift": "fit"},
         "copy": {"model": "foreign.zip"},
     }
 
@@ -51,7 +51,7 @@ def study(finished: StudyDirectory, tmp_path_factory: pytest.TempPathFactory) ->
     study.configure(change)
     result = study.snakemake(*FILES)
     assert result.status == 0, result.output
-    assert result.rules == {"evaluate_entry": len(FILES)}
+    assert result.rules == {"energy_shift": 1, "evaluate_entry": len(FILES)}
     return study
 
 
@@ -81,6 +81,8 @@ def test_the_reference_calculator_makes_no_errors(study: StudyDirectory) -> None
         assert of_emt["energy"]["max"] < 1e-9
         assert of_emt["forces"]["max"] < 1e-9
         assert of_emt["n_parameters"] is None
+        # Fitted to differences of nothing.
+        assert of_emt["energy_shift"] == pytest.approx({"C": 0.0, "H": 0.0}, abs=1e-9)
     # Both leave out the same atomic energies, so their references vary alike.
     std = metrics(study, "small/hot")["energy"]["reference_std"]
     assert metrics(study, "emt/hot")["energy"]["reference_std"] == pytest.approx(std, rel=1e-9)
@@ -139,5 +141,6 @@ def test_best_is_chosen_among_runs(study: StudyDirectory) -> None:
 
 
 def test_results_are_not_in_the_way_of_each_other(study: StudyDirectory) -> None:
-    names = {path.name for path in Path(study.path, "results/evaluation/copy/hot").iterdir()}
+    directory = Path(study.path, "results/evaluation/copy/hot")
+    names = {path.name for path in directory.iterdir() if path.is_file()}
     assert names == {"metrics.json", "predictions.extxyz", "structures.parquet", "atoms.parquet"}

@@ -117,10 +117,8 @@ def test_a_round_of_active_learning_up_to_the_calibrated_committee(study: StudyD
     spreads = [each["max_force_spread_ev_per_angstrom"] for each in selection["selected"]]
     assert spreads[0] == selection["spread_quantiles_ev_per_angstrom"]["1.0"]
     assert spreads[0] > spreads[1] >= selection["spread_quantiles_ev_per_angstrom"]["0.5"]
-    calibrations = [
-        f"results/evaluation/grown-r{n}-1/physics/calibration-grown-r{n}.json" for n in (0, 1)
-    ]
-    page = "report/entries/grown-r0-1.html"
+    calibrations = [f"results/evaluation/grown-r{n}/physics/calibration.json" for n in (0, 1)]
+    page = "report/entries/grown-r0.html"
     result = study.snakemake(*calibrations, f"results/{page}")
     assert result.status == 0, result.output
     assert result.rules["train_run"] == 2
@@ -129,5 +127,8 @@ def test_a_round_of_active_learning_up_to_the_calibrated_committee(study: StudyD
         assert found["check"] == Path(path).stem
         values = {quantity["name"]: quantity["value"] for quantity in found["quantities"]}
         assert values["factor on the spread, forces"] > 0
-    assert "Committee grown-r0: spread against error" in study.read(page)
+    text = study.read(page)
+    assert "Spread against error" in text
+    assert 'Committee of <a href="grown-r0-1.html">' in text
+    assert "the committee&#39;s mean is off" in text
     assert study.snakemake("select").rules == {}

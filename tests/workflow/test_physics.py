@@ -19,7 +19,8 @@ def study(finished: StudyDirectory, tmp_path: Path) -> StudyDirectory:
 
 def with_checks(mapping: dict[str, Any]) -> None:
     """Two more checks of the model, and of the calculator that made the data."""
-    mapping["physics"] |= {"invariance": {}, "vibrations": {"relax_max_steps": 3}}
+    vibrations = {"relax_max_steps": 3, "relax_max_force_ev_per_angstrom": 0.01}
+    mapping["physics"] |= {"invariance": {}, "vibrations": vibrations}
     mapping["cost"] = {"copies": [1], "steps": 2}
     calculator = mapping["datasets"]["ethane"]["source"]["reference"]["calculator"]
     mapping["baselines"] = {"emt": {"calculator": {"calculator": calculator}}}

@@ -1,5 +1,7 @@
 """A real study, as small as it can be, run by the real Snakefile."""
 
+import atexit
+import json
 import os
 import re
 import subprocess
@@ -7,6 +9,7 @@ import sys
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,20 @@ TINY: dict[str, Any] = {
     "cost": None,
 }
 
+SMALLEST: dict[str, dict[str, Any]] = {
+    "nequip": {"num_layers": 1, "node_irreps": "2x0e", "l_max": 0, "radial_net_n_hidden": 2},
+    "schnet": {"num_layers": 1, "num_channels": 2, "num_rbf": 2},
+    "visnet": {"num_layers": 1, "num_channels": 2, "num_heads": 1, "l_max": 1, "num_rbf": 2},
+}
+"""The smallest model of each architecture but MACE, which the tiny study has."""
+
+
+def add_run(study: dict[str, Any], architecture: str) -> None:
+    """Add a run of another architecture to the tiny study, named after it."""
+    model = {"architecture": architecture, **SMALLEST[architecture]}
+    other = {"model": model, "training": {"num_epochs": 1}}
+    study["runs"][architecture] = study["runs"]["small"] | other
+
 
 @dataclass(frozen=True)
 class Result:
@@ -119,23 +136,36 @@ class StudyDirectory:
 
     def snakemake(self, *arguments: str) -> Result:
         """Run Snakemake here, as a user does."""
-        status = self.start(*arguments).wait()
-        return Result(status, (self.path / "snakemake.out").read_text(encoding="utf-8"))
+        if self.code == ROOT:
+            status = _ask_server(
+                arguments=self._arguments(arguments),
+                directory=str(self.path),
+                environment=self._environment(),
+                output=str(self._output),
+            )
+        else:
+            status = self.start(*arguments).wait()
+        return Result(status, self._output.read_text(encoding="utf-8"))
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start Snakemake here; on this machine unless a profile says otherwise."""
-        place = () if "--profile" in arguments else ("--cores", "2")
-        with open(self.path / "snakemake.out", "wb") as output:
+        """Start Snakemake here."""
+        with open(self._output, "wb") as output:
             return subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "snakemake"),
-                    *("--snakefile", str(self.code / "Snakefile"), *place, *arguments),
-                ],
+                [sys.executable, "-m", "snakemake", *self._arguments(arguments)],
                 cwd=self.path,
                 env=self._environment(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    @property
+    def _output(self) -> Path:
+        return self.path / "snakemake.out"
+
+    def _arguments(self, given: tuple[str, ...]) -> list[str]:
+        """On this machine unless a profile says otherwise."""
+        place = () if "--profile" in given else ("--cores", "2")
+        return ["--snakefile", str(self.code / "Snakefile"), *place, *given]
 
     def _environment(self) -> dict[str, str]:
         kept = {n: v for n, v in os.environ.items() if n != "JAX_COMPILATION_CACHE_DIR"}
@@ -144,3 +174,27 @@ class StudyDirectory:
     def read(self, path: str) -> str:
         """The content of a result."""
         return (self.path / "results" / path).read_text(encoding="utf-8")
+
+
+@cache
+def _server() -> subprocess.Popen[str]:
+    """The program that runs Snakemake without importing it each time; it ends with this one."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.workflow.snakemake_server"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(server.communicate)  # closes its input
+    return server
+
+
+def _ask_server(**request: Any) -> int:
+    """The exit status of Snakemake."""
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(f"{json.dumps(request)}\n")
+    server.stdin.flush()
+    return int(server.stdout.readline())

@@ -2,25 +2,20 @@
 
 
 rule calibrate_committee:
-    """The spread of a committee against its errors, in the form of a physics check.
-
-    It stands among the checks of the committee's first run.
-    """
+    """The spread of a committee against its errors, in the form of a physics check."""
     input:
-        models=lambda wildcards: expand(
-            "results/models/{run}.zip", run=STUDY.committees[wildcards.committee].runs
-        ),
+        models=lambda wildcards: members_of(wildcards.committee),
         files=source_files,
         index=lambda wildcards: f"{dataset_dir(wildcards)}/frames.safetensors",
         split=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.json",
         frames=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.safetensors",
     output:
-        summary="results/evaluation/{run}/physics/calibration-{committee}.json",
-        table="results/evaluation/{run}/physics/calibration-{committee}.csv",
+        summary="results/evaluation/{committee}/physics/calibration.json",
+        table="results/evaluation/{committee}/physics/calibration.csv",
     log:
-        "results/logs/calibrate/{run}-{committee}.log",
+        "results/logs/calibrate/{committee}.log",
     benchmark:
-        "results/benchmarks/calibrate/{run}-{committee}.tsv"
+        "results/benchmarks/calibrate/{committee}.tsv"
     conda:
         ENVIRONMENT
     threads: 1

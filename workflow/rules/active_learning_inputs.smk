@@ -47,11 +47,14 @@ def label_calculator(wildcards):
     return calculator.model_dump(mode="json", include={"calculator", "arguments"})
 
 
-def calibrations_of(entry):
-    """The calibrations that stand among the checks of a run."""
+def learning_rounds(learning):
+    """Entry and dataset of each round: the committee, or its only run."""
+    config = STUDY.active_learning[learning]
     return [
-        f"results/evaluation/{entry}/physics/calibration-{name}.{suffix}"
-        for name, committee in STUDY.committees.items()
-        if committee.runs[0] == entry
-        for suffix in ("json", "csv")
+        (
+            f"{learning}-r{number}" if config.committee > 1 else run,
+            rounds.round_dataset(learning, config, number),
+        )
+        for number in range(config.rounds + 1)
+        for run in rounds.round_runs(learning, config, number)[:1]
     ]

@@ -58,11 +58,12 @@ def datasets_of_runs():
 
 
 def dataset_name(wildcards):
-    """The dataset that a job works on, by its own name or that of its run or entry."""
+    """The dataset that a job works on, by its own name or that of its run, entry or committee."""
     if hasattr(wildcards, "run"):
         return STUDY.runs[wildcards.run].dataset
-    if hasattr(wildcards, "entry"):
-        return STUDY.dataset_of_entry(wildcards.entry)
+    for kind in ("entry", "committee"):
+        if hasattr(wildcards, kind):
+            return STUDY.dataset_of_entry(getattr(wildcards, kind))
     return wildcards.dataset
 
 
@@ -125,16 +126,30 @@ def free_atom_index(wildcards):
 
 
 def entry_model(wildcards):
-    """The model zip of an entry, if it is not a calculator."""
+    """The model zip of an entry, if it is a single model."""
     if wildcards.entry in STUDY.runs:
         return f"results/models/{wildcards.entry}.zip"
-    return STUDY.baselines[wildcards.entry].model or []
+    baseline = STUDY.baselines.get(wildcards.entry)
+    return (baseline and baseline.model) or []
+
+
+def members_of(entry):
+    """The model zips of an entry that is a committee."""
+    runs = STUDY.committees[entry].runs if entry in STUDY.committees else ()
+    return expand("results/models/{run}.zip", run=runs)
 
 
 def entry_calculator(wildcards):
     """The calculator of an entry, if it is not a model zip."""
     baseline = STUDY.baselines.get(wildcards.entry)
     return as_params(baseline.calculator) if baseline and baseline.calculator else None
+
+
+def energy_shift_file(wildcards):
+    """What the energies of a baseline lack for each atom, if the study asks for it."""
+    baseline = STUDY.baselines.get(wildcards.entry)
+    wanted = baseline and baseline.energy_shift
+    return f"results/evaluation/{wildcards.entry}/energy_shift.json" if wanted else []
 
 
 def testset_files(wildcards):
@@ -181,8 +196,10 @@ def origin_of(wildcards):
 
 
 def files_of_entry(entry):
-    """What is shown of a model."""
+    """What is shown of a model; of a committee its calibration, and no physics."""
     directory = f"results/evaluation/{entry}"
+    is_committee = entry in STUDY.committees
+    checks = ["calibration"] if is_committee else CHECKS
     return {
         "evaluations": expand(
             f"{directory}/{{testset}}/{{file}}",
@@ -190,10 +207,9 @@ def files_of_entry(entry):
             file=("metrics.json", "predictions.extxyz", "structures.parquet", "atoms.parquet"),
         ),
         "physics": expand(
-            f"{directory}/physics/{{check}}.{{suffix}}", check=CHECKS, suffix=("json", "csv")
+            f"{directory}/physics/{{check}}.{{suffix}}", check=checks, suffix=("json", "csv")
         ),
-        "calibrations": calibrations_of(entry),
-        "cost": [f"{directory}/cost.json"] if STUDY.cost else [],
+        "cost": [f"{directory}/cost.json"] if STUDY.cost and not is_committee else [],
     }
 
 

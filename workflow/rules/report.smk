@@ -4,10 +4,10 @@
 report: "../report/study.rst"
 
 
-# A committee's calibration is shown among the checks of its first run, which alone has the file.
+# Calibrations are those of committees, which have no other checks.
 EVALUATED = {
     "testsets": list(TESTSETS),
-    "checks": [*CHECKS, *(f"calibration-{committee}" for committee in STUDY.committees)],
+    "checks": [*CHECKS, "calibration"],
     "cost": STUDY.cost is not None,
 }
 
@@ -44,6 +44,9 @@ rule report_entry:
         evaluated=EVALUATED,
         dataset=lambda wildcards: (
             dataset_name(wildcards) if wildcards.entry in STUDY.runs else None
+        ),
+        members=lambda wildcards: (
+            STUDY.committees[wildcards.entry].runs if wildcards.entry in STUDY.committees else []
         ),
     script:
         "../scripts/report_entry.py"
@@ -91,6 +94,11 @@ rule report:
         runs=[path for run in STUDY.runs for path in files_of_run(run)],
         dataset_pages=expand("results/report/datasets/{dataset}.html", dataset=datasets_of_runs()),
         datasets=[path for dataset in datasets_of_runs() for path in files_of_dataset(dataset)],
+        selections=[
+            rounds.round_file(name, number, "selection.json")
+            for name, config in STUDY.active_learning.items()
+            for number in range(1, config.rounds + 1)
+        ],
     output:
         index="results/report/index.html",
         leaderboard=report(
@@ -120,6 +128,8 @@ rule report:
         title=STUDY.title,
         runs={name: run.dataset for name, run in STUDY.runs.items()},
         baselines=list(STUDY.baselines),
+        committees={name: committee.runs for name, committee in STUDY.committees.items()},
+        learning={name: learning_rounds(name) for name in STUDY.active_learning},
         evaluated=EVALUATED,
     script:
         "../scripts/report.py"

@@ -16,10 +16,7 @@ rule train:
 rule evaluate:
     """All models on the test sets, by the physics checks, and their cost."""
     input:
-        expand("results/evaluation/{entry}/{testset}/metrics.json", entry=ENTRIES, testset=TESTSETS),
-        expand("results/evaluation/{entry}/physics/{check}.json", entry=ENTRIES, check=CHECKS),
-        expand("results/evaluation/{entry}/cost.json", entry=ENTRIES if STUDY.cost else ()),
-        [path for run in STUDY.runs for path in calibrations_of(run)],
+        [path for entry in ENTRIES for paths in files_of_entry(entry).values() for path in paths],
 
 
 rule export:

@@ -24,5 +24,4 @@ with run_job(snakemake), claim_gpus(snakemake.resources.gpu):
     members = load_committee(inputs.models)
     result = calibrate(members, valid, test, config, params.batch_size)
     path = Path(snakemake.output.summary)
-    title = f"Committee {snakemake.wildcards.committee}: spread against error"
-    write_result(path.parent, path.stem, title, config, result)
+    write_result(path.parent, path.stem, "Spread against error", config, result)

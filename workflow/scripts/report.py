@@ -12,6 +12,8 @@ with run_job(snakemake):
         runs=snakemake.params.runs,
         evaluated=Evaluated(**snakemake.params.evaluated),
         baselines=snakemake.params.baselines,
+        committees=snakemake.params.committees,
+        learning=snakemake.params.learning,
         title=snakemake.params.title,
     )
     write_overview(Path(snakemake.output.index).parent, inputs)
