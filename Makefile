@@ -57,12 +57,24 @@ test-slow: $(STAMP) ## Run the slow tests
 	pytest -m slow $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(STAMP) ## Try many random hostile inputs (minutes)
-	pytest -m "slow or not slow" -k fuzz $(ARGS)
+fuzz: $(STAMP) ## Try some 80,000 random hostile inputs (half an hour; table in docs/reliability.md)
+	python -m benchmarks.faults.fuzz $(ARGS)
+
+.PHONY: faults
+faults: $(STAMP) ## Kill, fill, damage a study in many ways (half an hour; table in docs/reliability.md)
+	python -m benchmarks.faults $(ARGS)
+
+.PHONY: bench
+bench: $(STAMP) ## Measure all figures about speed and accuracy (DATA=..., hours); see benchmarks/README.md
+	cd benchmarks && $(MAKE) env all $(if $(DATA),DATA='$(abspath $(DATA))')
 
 .PHONY: coverage
 coverage: $(STAMP) ## Run the tests and list the lines of mlip_core that none reaches
 	pytest --cov $(ARGS)
+
+.PHONY: mutation
+mutation: $(STAMP) ## Change losses, statistics and metrics; does a test fail? (minutes; ARGS="metrics --jobs 4")
+	python -m tests.mutation $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP) ## Check style, types and the workflow
@@ -71,6 +83,10 @@ lint: $(STAMP) ## Check style, types and the workflow
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	mypy
+
+.PHONY: docs
+docs: $(STAMP) ## Build the documentation site in build/docs; a warning is an error
+	sphinx-build --fail-on-warning --keep-going --quiet --builder html docs build/docs
 
 .PHONY: format
 format: $(STAMP) ## Format the code

@@ -9,6 +9,7 @@ from ase.calculators.calculator import BaseCalculator, get_calculator_class
 from ase.calculators.names import names as names_of_ase
 
 from mlip_core.utils.errors import UserError
+from mlip_core.utils.secrets import with_secrets, without_secrets
 
 
 def resolve_calculator(path: str) -> Callable[..., BaseCalculator]:
@@ -38,16 +39,20 @@ def resolve_calculator(path: str) -> Callable[..., BaseCalculator]:
 
 
 def make_calculator(path: str, arguments: dict[str, Any]) -> BaseCalculator:
-    """A calculator made with the given keyword arguments.
+    """A calculator made with the given keyword arguments; see :mod:`mlip_core.utils.secrets`.
 
     Raises:
         UserError: if the path leads to no calculator or the arguments are refused.
     """
     factory = resolve_calculator(path)
+    filled = with_secrets(arguments)
     try:
-        calculator = factory(**arguments)
+        calculator = factory(**filled)
     except (TypeError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise UserError(f"calculator {path!r}: cannot be made with {arguments}: {error}") from error
+        reason = without_secrets(str(error), arguments)
+        raise UserError(
+            f"calculator {path!r}: cannot be made with {arguments}: {reason}"
+        ) from error
     if not hasattr(calculator, "get_property"):
         raise UserError(
             f"calculator {path!r}: gives {type(calculator).__name__!r}, which is no ASE calculator"

@@ -14,6 +14,8 @@ from pydantic import (
     model_validator,
 )
 
+from mlip_core.utils.secrets import refuse_secrets
+
 
 class TrajectoryConfig(BaseModel):
     """One trajectory of Langevin dynamics, of which frames are kept at equal distances in time."""
@@ -101,8 +103,16 @@ class CalculatorConfig(BaseModel):
         "calculator, e.g. `tblite.ase.TBLite`; or ASE's name of one of its own, e.g. `emt`."
     )
     arguments: dict[str, Any] = Field(
-        default_factory=dict, description="Keyword arguments that the calculator is made with."
+        default_factory=dict,
+        description="Keyword arguments that the calculator is made with. A password or token is "
+        "written `${NAME}`, with the name of an environment variable.",
     )
+
+    @field_validator("arguments")
+    @classmethod
+    def _no_secrets(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        refuse_secrets(arguments)
+        return arguments
 
 
 class ReferenceConfig(CalculatorConfig):

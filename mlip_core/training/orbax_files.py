@@ -1,11 +1,16 @@
 """Orbax checkpoints as directories of named items, each written whole or not at all."""
 
+import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+
+from mlip_core.utils.errors import as_system_error
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError)
 """What a cut-off or overwritten file makes Orbax, TensorStore and JSON raise."""
@@ -18,12 +23,18 @@ def save_items(path: Path, trees: dict[str, Any], record: Any) -> None:
         path: the directory to be.
         trees: trees of NumPy arrays, each an item.
         record: a JSON value, the item ``record``.
+
+    Raises:
+        OSError: if it cannot be written.
     """
     remove_unfinished(path.parent)
     items = {name: ocp.args.PyTreeSave(tree) for name, tree in trees.items()}
     args = ocp.args.Composite(**items, record=ocp.args.JsonSave(record))
-    with _checkpointer() as checkpointer:
-        checkpointer.save(path, args=args, force=True)
+    try:
+        with _without_tracebacks(), _checkpointer() as checkpointer:
+            checkpointer.save(path, args=args, force=True)
+    except ValueError as error:  # TensorStore's for whatever the system says
+        raise as_system_error(error, path) from error
 
 
 def restore_items(path: Path, *names: str) -> tuple[Any, ...]:
@@ -46,6 +57,18 @@ def remove_unfinished(directory: Path) -> None:
     for path in directory.glob("*"):
         if path.is_dir() and not path.name.isdigit():
             shutil.rmtree(path)
+
+
+@contextmanager
+def _without_tracebacks() -> Iterator[None]:
+    """Keep Orbax from logging the errors that it raises, with the tracebacks of its threads."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _checkpointer() -> ocp.Checkpointer:
