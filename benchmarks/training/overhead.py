@@ -29,6 +29,7 @@ from mlip_core.training import (
     log_metrics_to_line,
 )
 from mlip_core.training.batches import device_batches
+from mlip_core.training.in_flight import InFlight
 from mlip_core.training.training_io_handler import snapshot
 
 CUTOFF = 5.0
@@ -81,9 +82,11 @@ class Stopwatch:
         loop, sums = self.loop, None
         state, number = snapshot(loop.training_state), np.int32(epoch)
         start = time.perf_counter()
+        in_flight = InFlight()
         for batch in device_batches(loop._train_dataset, epoch):
             state, sums, is_sound = loop._train_step(state, sums, batch, number)
-            jax.block_until_ready(is_sound)
+            in_flight.add(is_sound)
+        in_flight.drain()
         sums = None
         for batch in device_batches(self.valid, 0):
             sums, _ = loop._evaluation_step(sums, state.params, batch, number)
