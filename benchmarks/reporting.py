@@ -1,6 +1,5 @@
 """Results as files: figures as JSON, and what people read as Markdown."""
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,22 +10,26 @@ from mlip_core.utils.files import write_json, write_text
 
 
 def write_report(
-    out: Path, title: str, threads: int, figures: dict[str, Any], body: Sequence[str]
-) -> None:
-    """Write ``<out>.json`` and ``<out>.md``, and print the latter.
+    out: Path | None, title: str, threads: int, figures: dict[str, Any], body: Sequence[str]
+) -> str:
+    """Write ``<out>.json`` and ``<out>.md``.
 
     Args:
-        out: path without suffix.
+        out: path without suffix; if ``None``, nothing is written.
         title: of the page.
         threads: of each participant.
         figures: what was measured.
         body: paragraphs and tables of the page.
+
+    Returns:
+        The page, Markdown.
     """
     machine = describe()
-    conditions = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine, "threads": threads}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_json(out.with_name(f"{out.name}.json"), conditions | figures)
     described = ", ".join(f"{key} {value}" for key, value in machine.items())
     text = "\n\n".join([f"# {title}", f"Machine: {described}; {threads} threads.", *body]) + "\n"
-    write_text(out.with_name(f"{out.name}.md"), text)
-    sys.stdout.write(text)
+    if out is not None:
+        today = f"{datetime.now(UTC):%Y-%m-%d}"
+        conditions = {"date": today, "machine": machine, "threads": threads}
+        write_json(out.with_name(f"{out.name}.json"), conditions | figures)
+        write_text(out.with_name(f"{out.name}.md"), text)
+    return text

@@ -2,21 +2,19 @@
 
 import argparse
 import json
-import os
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.models.__main__ import DATA_VARIABLE
 from benchmarks.models.cases import CUTOFF_ANGSTROM, DATASETS
-from benchmarks.models.machine import describe
-from benchmarks.models.options import add_environments, environments
+from benchmarks.models.options import add_environments, environments, parse_with_data
 from benchmarks.models.participants import HERE, Participant, python_of
 from benchmarks.models.statistics import Summary, summarise
+from benchmarks.models.table import markdown
 from benchmarks.models.worker import running
+from benchmarks.reporting import write_report
 
 
 class DataParticipant(Participant):
@@ -41,27 +39,21 @@ def main() -> None:
     """Measure how many structures a second become batches."""
     arguments = _parse()
     results: Results = {case: _measure(case, arguments) for case in CASES}
-    report = _report(results)
-    if arguments.out is not None:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        content = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": describe(), "cases": results}
-        arguments.out.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
-        arguments.out.with_suffix(".md").write_text(report)
-    sys.stdout.write(report)
+    assemblies = [_assembly(case, participants) for case, participants in results.items()]
+    body = ["Structures per second, medians of turns.", _table(results), "\n".join(assemblies)]
+    title = "From files to batches"
+    figures = {"cases": results}
+    sys.stdout.write(write_report(arguments.out, title, arguments.threads, figures, body))
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/data", description=main.__doc__)
     add = parser.add_argument
-    add("--data", type=Path, default=os.environ.get(DATA_VARIABLE), help=f"or {DATA_VARIABLE}")
     add("--rounds", type=int, default=15, help="how often the two take turns")
     add("--threads", type=int, default=2)
     add_environments(parser)
     add("--out", type=Path, help="file for results, without suffix: .json and .md are written")
-    arguments = parser.parse_args()
-    if arguments.data is None:
-        parser.error(f"give --data or set {DATA_VARIABLE}")
-    return arguments
+    return parse_with_data(parser)
 
 
 def _measure(case: str, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -105,23 +97,13 @@ def _running(participant: Participant, case: str, arguments: argparse.Namespace)
     return running(python, participant, request, {"OMP_NUM_THREADS": threads, "NPROC": threads})
 
 
-def _report(results: Results) -> str:
-    machine = ", ".join(f"{name} {value}" for name, value in describe().items())
-    lines = [
-        f"Machine: {machine}. Structures per second, medians of turns.",
-        "",
-        f"| dataset | what | {PEER.name} | ours | ratio |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+def _table(results: Results) -> str:
+    rows = []
     for case, participants in results.items():
         for task, label in TASKS.items():
-            peer, ours = (_rate(participants, who.name, task) for who in (PEER, OURS))
-            ratio = ours.median / peer.median
-            lines.append(
-                f"| {case} | {label} | {peer.median:.0f} | {ours.median:.0f} | {ratio:.1f} |"
-            )
-    lines += ["", *(_assembly(case, participants) for case, participants in results.items())]
-    return "\n".join(lines) + "\n"
+            peer, ours = (_rate(participants, who.name, task).median for who in (PEER, OURS))
+            rows.append((case, label, f"{peer:.0f}", f"{ours:.0f}", f"{ours / peer:.1f}"))
+    return markdown(("dataset", "what", PEER.name, "ours", "ratio"), rows)
 
 
 def _rate(participants: dict[str, dict[str, Any]], name: str, task: str) -> Summary:

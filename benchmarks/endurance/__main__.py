@@ -1,7 +1,6 @@
 """``python -m benchmarks.endurance``: trains two models, simulates for long, prints a table."""
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -9,11 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.models.__main__ import DATA_VARIABLE
-from benchmarks.models.machine import describe
+from benchmarks.models.options import parse_with_data
 from benchmarks.models.table import markdown
+from benchmarks.reporting import write_report
 from mlip_core.study.runtime import prepare_jax
-from mlip_core.utils.files import write_json, write_text
 
 if TYPE_CHECKING:
     from benchmarks.endurance.simulations import Found
@@ -33,30 +31,22 @@ def main() -> int:
     _train(models.values(), work, data, arguments.threads)
 
     found: list[Found] = []
+    page = ""
     for subject in SUBJECTS:
         for one in simulations(subject, data, work / models[subject.run]):
             found.append(one)
-            _write(found, arguments.out)
-    sys.stdout.write(_table(found))
+            page = _write(found, arguments)
+    sys.stdout.write(page)
     return 0 if all(one.is_good for one in found) else 1
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/endurance", description=main.__doc__)
     add = parser.add_argument
-    add(
-        "--data",
-        type=Path,
-        default=os.environ.get(DATA_VARIABLE),
-        help=f"directory with acac/ and silicon/ (or {DATA_VARIABLE})",
-    )
     add("--work", type=Path, required=True, help="directory of the study; models there are kept")
     add("--threads", type=int, default=2)
     add("--out", type=Path, required=True, help="path of the results without suffix")
-    arguments = parser.parse_args()
-    if arguments.data is None:
-        parser.error(f"give --data or set {DATA_VARIABLE}")
-    return arguments
+    return parse_with_data(parser)
 
 
 def _train(models: Iterable[str], work: Path, data: Path, cores: int) -> None:
@@ -76,10 +66,10 @@ def _train(models: Iterable[str], work: Path, data: Path, cores: int) -> None:
     )
 
 
-def _write(found: Sequence["Found"], out: Path) -> None:
-    content = {"machine": describe(), "found": [asdict(one) for one in found]}
-    write_json(out.with_suffix(".json"), content)
-    write_text(out.with_suffix(".md"), _table(found))
+def _write(found: Sequence["Found"], arguments: argparse.Namespace) -> str:
+    title = "Long simulations in float32, with models trained for some minutes"
+    figures = {"found": [asdict(one) for one in found]}
+    return write_report(arguments.out, title, arguments.threads, figures, [_table(found)])
 
 
 def _table(found: Sequence["Found"]) -> str:
@@ -96,8 +86,7 @@ def _table(found: Sequence["Found"]) -> str:
         )
         for one in found
     ]
-    title = "# Long simulations in float32, with models trained for some minutes"
-    return f"{title}\n\n{markdown(header, rows)}\n"
+    return markdown(header, rows)
 
 
 if __name__ == "__main__":

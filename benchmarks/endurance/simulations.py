@@ -146,6 +146,20 @@ def equilibrated(atoms: Atoms, force_field: ForceField, timestep_fs: float) -> A
     return chosen
 
 
+def _found(
+    engine: Any, subject: Subject, run: Simulated, what: str, result: str, is_within_bound: bool
+) -> Found:
+    return Found(
+        system=subject.system.name,
+        engine=engine.__name__,
+        what=what,
+        kelvin=float(run.state.temperature.mean()),
+        result=result,
+        is_good=is_within_bound and run.late_compilations == 0,
+        late_compilations=run.late_compilations,
+    )
+
+
 def at_constant_energy(
     engine: Any, subject: Subject, warm: Atoms, force_field: ForceField
 ) -> Found:
@@ -161,15 +175,8 @@ def at_constant_energy(
     energies = (run.state.potential_energy + run.state.kinetic_energy) * 1000 / len(warm)
     times = STEPS_TO_START * subject.timestep_fs / 1000 * np.arange(len(energies))
     drift = abs(float(np.polyfit(times, energies, 1)[0]))
-    return Found(
-        system=subject.system.name,
-        engine=engine.__name__,
-        what=f"{WARM_PS:g} ps at constant energy",
-        kelvin=float(run.state.temperature.mean()),
-        result=f"energy drifts by {drift:.2g} meV/atom/ps",
-        is_good=drift < MOST_DRIFT_MEV_PER_ATOM_PS and run.late_compilations == 0,
-        late_compilations=run.late_compilations,
-    )
+    what, result = f"{WARM_PS:g} ps at constant energy", f"energy drifts by {drift:.2g} meV/atom/ps"
+    return _found(engine, subject, run, what, result, drift < MOST_DRIFT_MEV_PER_ATOM_PS)
 
 
 def molten(engine: Any, subject: Subject, crystal: Atoms, force_field: ForceField) -> Found:
@@ -188,15 +195,11 @@ def molten(engine: Any, subject: Subject, crystal: Atoms, force_field: ForceFiel
     distances = crystal.get_all_distances(mic=True)
     nearest = distances[distances > 0].min()
     displacement = float(np.sqrt((moves**2).sum(axis=1).mean())) / nearest
-    return Found(
-        system=subject.system.name,
-        engine=engine.__name__,
-        what=f"{HOT_PS:g} ps at {HOT_KELVIN:g} K",
-        kelvin=float(run.state.temperature.mean()),
-        result=f"atoms move by {displacement:.2f} distances of neighbours",
-        is_good=displacement > LEAST_MOLTEN_DISPLACEMENT and run.late_compilations == 0,
-        late_compilations=run.late_compilations,
+    what, result = (
+        f"{HOT_PS:g} ps at {HOT_KELVIN:g} K",
+        f"atoms move by {displacement:.2f} distances of neighbours",
     )
+    return _found(engine, subject, run, what, result, displacement > LEAST_MOLTEN_DISPLACEMENT)
 
 
 def simulate(

@@ -44,6 +44,10 @@ class Bench:
         """A copy of the undisturbed study."""
         return self.whole.copy(self.directory / name)
 
+    def rng(self) -> random.Random:
+        """Random numbers of a series, the same whichever others are run."""
+        return random.Random(self.seed)  # noqa: S311
+
     def count(self, number: int) -> int:
         """How many injections of ``number`` in a full run."""
         return max(1, round(number * self.share))
@@ -74,7 +78,7 @@ def killed_once(bench: Bench) -> Iterator[Outcome]:
     """SIGKILL of a job without another try, as the kernel does when memory runs out."""
     outcome = Outcome("SIGKILL of a job; the same command again")
     scripts = sorted(bench.usual)
-    random.Random(bench.seed).shuffle(scripts)  # noqa: S311
+    bench.rng().shuffle(scripts)
     study = bench.new("killed_once")
     for script in scripts[: bench.count(8)]:
         plan = {"kills": {script: 1}, "usual": bench.usual, "seed": bench.seed + 1}
@@ -88,7 +92,7 @@ def killed_once(bench: Bench) -> Iterator[Outcome]:
 
 def killed_snakemake(bench: Bench) -> Iterator[Outcome]:
     """SIGKILL of Snakemake with all jobs (a power cut), and of Snakemake alone."""
-    rng = random.Random(bench.seed)  # noqa: S311
+    rng = bench.rng()
     for alone in (False, True):
         who = "Snakemake alone, its jobs live on" if alone else "Snakemake with its jobs"
         outcome = Outcome(f"SIGKILL of {who}; --unlock, the same command")
@@ -256,7 +260,7 @@ def damaged_files(bench: Bench) -> Iterator[Outcome]:
         "results/runs/small/metrics.csv": ("select_best", "results/models/best.json"),
         "results/models/best.json": ("best", "results/models/best.zip"),
     }
-    rng = random.Random(bench.seed)  # noqa: S311
+    rng = bench.rng()
     study = bench.finished("damaged")
     for name, damage in DAMAGES.items():
         outcome = Outcome(f"file {name}, times kept; done as told")
@@ -273,7 +277,7 @@ def damaged_files(bench: Bench) -> Iterator[Outcome]:
 
 def damaged_checkpoints(bench: Bench) -> Iterator[Outcome]:
     """The newest checkpoint, then all; and all compiled programs. The model is made once more."""
-    rng = random.Random(bench.seed)  # noqa: S311
+    rng = bench.rng()
     study = bench.finished("checkpoints")
     outcome = Outcome("newest checkpoint damaged; the training goes on from the one before")
     for damage in DAMAGES.values():

@@ -1,22 +1,17 @@
 """``python -m benchmarks.inference``: measures, prints the table, and writes it to a file."""
 
 import argparse
-import json
 import logging
-import os
 import sys
 import tempfile
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ase.io import write
 
 from benchmarks.inference.cases import PEER_NAMES, SYSTEMS, Simulator, System, choose, request
 from benchmarks.inference.table import STEP, comparison
-from benchmarks.models.__main__ import DATA_VARIABLE
-from benchmarks.models.machine import describe
 from benchmarks.models.measure import (
     Measured,
     Settings,
@@ -24,10 +19,11 @@ from benchmarks.models.measure import (
     take_turns,
     worker_environment,
 )
-from benchmarks.models.options import add_environments, add_turns, environments
+from benchmarks.models.options import add_environments, add_turns, environments, parse_with_data
 from benchmarks.models.participants import ENVIRONMENTS, OURS, python_of
 from benchmarks.models.statistics import summarise
 from benchmarks.models.worker import Worker, WorkerError, running
+from benchmarks.reporting import write_report
 
 _logger = logging.getLogger(__name__)
 
@@ -37,23 +33,18 @@ def main() -> None:
     arguments = _parse()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     results: dict[str, dict[str, Measured]] = {}
+    page = ""
     for system in SYSTEMS:
         if system.name in arguments.systems:
             results[system.name] = _measure(system, choose(arguments.peers), _settings(arguments))
-            _write(results, arguments)
-    sys.stdout.write(_report(results, arguments.threads))
+            page = _write(results, arguments)
+    sys.stdout.write(page)
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/inference", description=main.__doc__)
     add = parser.add_argument
     names = [system.name for system in SYSTEMS]
-    add(
-        "--data",
-        type=Path,
-        default=os.environ.get(DATA_VARIABLE),
-        help=f"directory with acac/ and silicon/ (or {DATA_VARIABLE})",
-    )
     add("--systems", nargs="+", default=names, choices=names)
     add("--peers", nargs="*", default=list(PEER_NAMES), choices=PEER_NAMES)
     add("--rounds", type=int, default=6, help="how often participants take turns")
@@ -61,10 +52,7 @@ def _parse() -> argparse.Namespace:
     add_turns(parser)
     add_environments(parser)
     add("--out", type=Path, help="path of the results without suffix")
-    arguments = parser.parse_args()
-    if arguments.data is None:
-        parser.error(f"give --data or set {DATA_VARIABLE}")
-    return arguments
+    return parse_with_data(parser)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -120,30 +108,14 @@ def _started(
     )
 
 
-def _write(results: dict[str, dict[str, Measured]], arguments: argparse.Namespace) -> None:
-    if arguments.out is None:
-        return
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": describe(),
-        "threads": arguments.threads,
-        "systems": {
-            name: {who: asdict(replace(one, costs={})) for who, one in participants.items()}
-            for name, participants in results.items()
-        },
+def _write(results: dict[str, dict[str, Measured]], arguments: argparse.Namespace) -> str:
+    systems = {
+        name: {who: asdict(replace(one, costs={})) for who, one in participants.items()}
+        for name, participants in results.items()
     }
-    arguments.out.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
-    arguments.out.with_suffix(".md").write_text(_report(results, arguments.threads))
-
-
-def _report(results: dict[str, dict[str, Measured]], threads: int) -> str:
-    machine = ", ".join(f"{name} {value}" for name, value in describe().items())
-    return (
-        "# Dynamics beside other libraries\n\n"
-        f"Machine: {machine}; {threads} threads, float32. MACE with 32 channels, l_max 3.\n\n"
-        f"{comparison(results)}\n"
-    )
+    body = ["MACE with 32 channels, l_max 3, in float32.", comparison(results)]
+    title = "Dynamics beside other libraries"
+    return write_report(arguments.out, title, arguments.threads, {"systems": systems}, body)
 
 
 if __name__ == "__main__":

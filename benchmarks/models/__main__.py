@@ -2,11 +2,9 @@
 
 import argparse
 import logging
-import os
 import sys
 import tempfile
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -19,14 +17,13 @@ from benchmarks.models.cases import (
     standard_cases,
     write_large_cell,
 )
-from benchmarks.models.machine import Peaks, describe, measure_peaks
+from benchmarks.models.machine import Peaks, measure_peaks
 from benchmarks.models.measure import TASKS, Settings, choose, measure
-from benchmarks.models.options import add_environments, add_turns, environments
+from benchmarks.models.options import add_environments, add_turns, environments, parse_with_data
 from benchmarks.models.participants import ENVIRONMENT_NAMES, ENVIRONMENTS
 from benchmarks.models.table import Results, comparison, failures, floors
-from mlip_core.utils.files import write_json, write_text
+from benchmarks.reporting import write_report
 
-DATA_VARIABLE = "BENCHMARK_DATA"
 FLOOR_MEANS = "operations and bytes by XLA's count over the peaks; bytes at the rate of caches."
 
 
@@ -38,6 +35,7 @@ def main() -> None:
     wanted = [case for case in cases if _is_wanted(case, arguments.cases)]
     peaks = measure_peaks(arguments.threads, arguments.realtime)
     results: Results = {}
+    page = ""
     with tempfile.TemporaryDirectory() as scratch:
         large_cell = Path(scratch, DATASETS[LARGE_CELL].file)
         write_large_cell(large_cell)
@@ -46,19 +44,13 @@ def main() -> None:
             if case.dataset == LARGE_CELL:
                 settings = replace(settings, data=large_cell.parent)
             results[case.name] = measure(case, choose(arguments.peers), arguments.tasks, settings)
-            _write(results, peaks, arguments)
-    sys.stdout.write(_report(results, peaks, arguments))
+            page = _write(results, peaks, arguments)
+    sys.stdout.write(page)
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/models", description=main.__doc__)
     add = parser.add_argument
-    add(
-        "--data",
-        type=Path,
-        default=os.environ.get(DATA_VARIABLE),
-        help=f"directory with acac/ and silicon/ (or {DATA_VARIABLE})",
-    )
     add(
         "--cases",
         nargs="+",
@@ -81,10 +73,7 @@ def _parse() -> argparse.Namespace:
     add_turns(parser)
     add_environments(parser)
     add("--out", type=Path, help="path of the results, without suffix")
-    arguments = parser.parse_args()
-    if arguments.data is None:
-        parser.error(f"give --data or set {DATA_VARIABLE}")
-    return arguments
+    return parse_with_data(parser)
 
 
 def _is_wanted(case: Case, patterns: list[str]) -> bool:
@@ -104,38 +93,28 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _write(results: Results, peaks: Peaks, arguments: argparse.Namespace) -> None:
-    if arguments.out is None:
-        return
-    content = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": describe(),
+def _write(results: Results, peaks: Peaks, arguments: argparse.Namespace) -> str:
+    figures = {
         "peaks": asdict(peaks),
-        "threads": arguments.threads,
         "cases": {
             case: {name: measured.to_json() for name, measured in participants.items()}
             for case, participants in results.items()
         },
     }
-    write_json(arguments.out.with_suffix(".json"), content)
-    write_text(arguments.out.with_suffix(".md"), _report(results, peaks, arguments))
-
-
-def _report(results: Results, peaks: Peaks, arguments: argparse.Namespace) -> str:
-    machine = ", ".join(f"{name} {value}" for name, value in describe().items())
     rates = (
         f"{peaks.flops / 1e9:.0f} GFLOP/s, {peaks.cached_bytes / 1e9:.0f} GB/s from caches, "
         f"{peaks.memory_bytes / 1e9:.0f} GB/s from memory"
     )
-    parts = [
-        f"Machine: {machine}; {arguments.threads} threads, float32. Measured peaks: {rates}.",
+    body = [
+        f"All in float32. Measured peaks: {rates}.",
         f"Versions: {_versions(results)}.",
         comparison(results),
         f"Floor of our steps: {FLOOR_MEANS}",
         floors(results, peaks),
         failures(results),
     ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    title = "Models beside other libraries"
+    return write_report(arguments.out, title, arguments.threads, figures, [*filter(None, body)])
 
 
 def _versions(results: Results) -> str:

@@ -1,7 +1,10 @@
 """Options that several benchmarks share."""
 
 import argparse
+import os
 from pathlib import Path
+
+DATA_VARIABLE = "BENCHMARK_DATA"
 
 
 def add_environments(parser: argparse.ArgumentParser) -> None:
@@ -29,3 +32,17 @@ def add_turns(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="put whoever's turn it is before other processes (needs the right to)",
     )
+
+
+def parse_with_data(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Add ``--data``, the directory of the benchmarks' data, and parse the command line."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get(DATA_VARIABLE),
+        help=f"directory with acac/ and silicon/ (or {DATA_VARIABLE})",
+    )
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error(f"give --data or set {DATA_VARIABLE}")
+    return arguments

@@ -40,7 +40,7 @@ def main() -> None:
     )
     chosen = [axis for axis in axes() if arguments.axes is None or axis.name in arguments.axes]
     found = {axis.name: _measure(axis, settings) for axis in chosen}
-    _write(arguments.out, found, arguments.threads)
+    sys.stdout.write(_write(arguments.out, found, arguments.threads))
 
 
 def _parse() -> argparse.Namespace:
@@ -88,7 +88,7 @@ def exponent_of(sizes: list[float], seconds: list[float]) -> float:
     return float(np.polyfit(*logarithms, 1)[0])
 
 
-def _write(path: Path, found: dict[str, Any], threads: int) -> None:
+def _write(path: Path, found: dict[str, Any], threads: int) -> str:
     plot(found, TASKS, path.with_suffix(".svg"))
     notes = (
         "`make -C benchmarks scaling`. MACE with 32 channels, l_max 3, correlation 3 and a cutoff "
@@ -97,7 +97,9 @@ def _write(path: Path, found: dict[str, Any], threads: int) -> None:
     )
     image = f"![Times of a step]({path.name}.svg)"
     tables = [_table(axis) for axis in found.values()]
-    write_report(path, "How the time of a step grows", threads, found, [notes, image, *tables])
+    return write_report(
+        path, "How the time of a step grows", threads, found, [notes, image, *tables]
+    )
 
 
 def _table(axis: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ def _overhead(arguments: argparse.Namespace) -> int:
     header = ["steps", "an epoch with everything", "its steps only", "overhead"]
     body = [markdown(header, [[f"{result['steps']}", *row, f"{result['overhead']:.1%}"]])]
     title = "What a training takes beside its steps"
-    write_report(arguments.out, title, arguments.threads, result, body)
+    sys.stdout.write(write_report(arguments.out, title, arguments.threads, result, body))
     return 0
 
 
@@ -71,7 +71,8 @@ def _kills(arguments: argparse.Namespace) -> int:
     differences = ", ".join(outcome.differences) or "none"
     row = [str(outcome.kills), str(outcome.stops), str(outcome.half_written), differences]
     title = "A training ended at random moments and resumed, beside one left alone"
-    write_report(arguments.out, title, 1, vars(outcome), [markdown(header, [row])])
+    body = [markdown(header, [row])]
+    sys.stdout.write(write_report(arguments.out, title, 1, vars(outcome), body))
     return 1 if outcome.differences else 0
 
 

@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -125,6 +126,7 @@ def compare(
     files = _prepare(case, data, work)
     conditions = {"minutes": minutes, "threads": threads, "machine": describe()}
     path = out / f"training-{name}-{minutes:g}min"
+    page = ""
     reached = _reached_before(path.with_name(f"{path.name}.json"), conditions)
     for participant in case.participants:
         if only and participant.peer not in only:
@@ -135,7 +137,8 @@ def compare(
         reached[participant.name] = runner.train_for(60 * minutes)
         figures = {"minutes": minutes, "reached": {key: vars(one) for key, one in reached.items()}}
         body = [NOTES, table(reached, minutes, case)]
-        write_report(path, "Errors after equal times of training", threads, figures, body)
+        page = write_report(path, "Errors after equal times of training", threads, figures, body)
+    sys.stdout.write(page)
     return 0
 
 

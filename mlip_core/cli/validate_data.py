@@ -8,8 +8,6 @@ from mlip_core.cli.console import print_json, print_pairs, print_table
 from mlip_core.cli.options import Json, Labels, Structures, label_keys
 from mlip_core.utils.errors import UserError
 
-_QUANTITIES = ("energy", "forces", "stress")
-
 
 def validate_data(
     structures: Structures,
@@ -30,12 +28,13 @@ def validate_data(
       mlip-core validate-data *.xyz --label energy_key=REF_energy --label forces_key=REF_forces
       mlip-core validate-data slab.h5 --require energy,forces,stress --json > findings.json
     """
+    from mlip_core.data.frames import QUANTITIES
     from mlip_core.data.quality import QualityConfig, check_files
 
     wanted = [name for name in require.split(",") if name]
-    unknown = sorted(set(wanted) - set(_QUANTITIES))
+    unknown = sorted(set(wanted) - set(QUANTITIES))
     if unknown:
-        raise UserError(f"--require {require}: {unknown[0]} is not one of {', '.join(_QUANTITIES)}")
+        raise UserError(f"--require {require}: {unknown[0]} is not one of {', '.join(QUANTITIES)}")
     config = QualityConfig.model_validate({"require": wanted})
     report, _ = check_files([str(path) for path in structures], label_keys(label), config)
     is_bad = any(finding.action == "error" for finding in report.findings)
