@@ -38,6 +38,9 @@ MEANS = {"energy_per_atom_mae": "energy, MAE, meV/atom", "forces_mae": "forces, 
 TRIAL_SECONDS = 60.0
 """How long the epochs of the last short training take: the first ones are not like others."""
 
+SEEN_SECONDS = 5.0
+"""How much longer some epochs must take than one so that it is not the noise of a start."""
+
 SAFETY = 0.97
 """Share of the time that is planned for: nobody may take longer than the others."""
 
@@ -178,20 +181,32 @@ class _Runner:
         }
 
     def train_for(self, seconds: float) -> Reached:
-        one, three = (self._run("train", epochs, f"trial-{epochs}") for epochs in (1, 3))
-        more = max(3, 1 + math.ceil(TRIAL_SECONDS * 2 / max(three - one, 1e-3)))
-        taken = three if more == 3 else self._run("train", more, f"trial-{more}")
-        per_epoch = max((taken - one) / (more - 1), 1e-3)
-        start = one - per_epoch
+        start, per_epoch = self._costs()
         epochs = max(1, int((SAFETY * seconds - start) / per_epoch))
         taken = self._run("train", epochs, "final")
         self._run("test", epochs, "final")
         errors = json.loads((self._directory / "final" / "errors.json").read_text())
         return Reached(epochs, taken, errors)
 
+    def _costs(self) -> tuple[float, float]:
+        """Seconds of a start and of an epoch, by trainings of more and more epochs."""
+        self._run("train", 1, "trial-1")  # the first of all also brings the files into memory
+        one = self._run("train", 1, "trial-1")
+        epochs, longer = 1, 0.0
+        while longer < SEEN_SECONDS:
+            epochs *= 4
+            longer = self._run("train", epochs, f"trial-{epochs}") - one
+        if longer < TRIAL_SECONDS:
+            epochs = 1 + math.ceil(TRIAL_SECONDS * (epochs - 1) / longer)
+            longer = self._run("train", epochs, f"trial-{epochs}") - one
+        per_epoch = longer / (epochs - 1)
+        return one - per_epoch, per_epoch
+
     def _run(self, task: str, epochs: int, name: str) -> float:
         """Seconds from start to end of the program."""
         directory = self._directory / name
+        if task == "train":
+            shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True, exist_ok=True)
         settings = directory / "settings.json"
         content = self._settings | {"directory": str(directory), "epochs": epochs}
