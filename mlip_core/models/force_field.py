@@ -5,11 +5,13 @@ from typing import Any, Self
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import jraph
 import numpy as np
 from flax import struct
 
 from mlip_core.data.dataset_info import DatasetInfo
+from mlip_core.models import radial_tables
 from mlip_core.models.initializers import draw_parameters
 from mlip_core.models.mlip_network import MLIPNetwork
 from mlip_core.models.network_config import NetworkConfig
@@ -21,6 +23,9 @@ Parameters = dict[str, Any]
 
 # Initialisation runs once: optimising it takes longer than it could ever save.
 _COMPILE_QUICKLY = {"xla_backend_optimization_level": 0}
+
+# Of the mean distance of next neighbours: how close atoms come in a hot liquid.
+_SHORTEST = 0.6
 
 
 @struct.dataclass
@@ -72,6 +77,35 @@ class ForceField:
         """The program for batches of this shape, to look at or to compile ahead of the first."""
         with collector_paused():
             return self._jitted.lower(self.params, graph)
+
+    @cached_property
+    def tabulated(self) -> "ForceField":
+        """The same force field, faster: functions of distances alone are taken from tables.
+
+        For predictions in single precision with parameters that no longer change; see
+        :mod:`~mlip_core.models.radial_tables`. It is saved like the one that it was made from,
+        which it is itself if tables describe nothing of it.
+        """
+        if radial_tables.COLLECTION in self.params:
+            return self
+        shortest = _SHORTEST * (self.dataset_info.avg_r_min_angstrom or 1.0)
+        tables = radial_tables.make_tables(self._values_by_length, shortest, self.cutoff_distance)
+        return ForceField(self.predictor, self.params | tables) if tables else self
+
+    def _values_by_length(self, lengths: jax.Array) -> Parameters:
+        """What the network computes from ``[n]`` lengths alone, Å, as variables of its modules."""
+        vectors = jnp.stack([lengths, jnp.zeros_like(lengths), jnp.zeros_like(lengths)], axis=1)
+        edges = np.zeros(len(lengths), np.int32)
+        graph = _smallest_graph()._replace(senders=edges, receivers=edges + 1)
+        params = jax.tree.map(partial(np.asarray, dtype=lengths.dtype), self.params)
+        _, values = self.predictor.apply(
+            params,
+            graph,
+            vectors,
+            method=ForceFieldPredictor.node_energies,
+            mutable=[radial_tables.VALUES],
+        )
+        return dict(values)
 
     @cached_property
     def _jitted(self) -> jax.stages.Wrapped:

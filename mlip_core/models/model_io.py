@@ -40,7 +40,7 @@ def save_model_to_zip(save_path: str | os.PathLike[str], model: ForceField) -> N
     }
     with atomic_path(save_path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         _add(archive, HYPERPARAMETERS, json.dumps(hyperparameters).encode())
-        _add(archive, PARAMETERS, _as_npz(model.params))
+        _add(archive, PARAMETERS, _as_npz({"params": model.params["params"]}))
 
 
 def load_model_from_zip(

@@ -1,12 +1,15 @@
-"""What engines have in common: velocities to start with, boxes, explosions."""
+"""What engines have in common: parameters, velocities to start with, boxes, explosions."""
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import jraph
 import numpy as np
 from ase import Atoms, units
 from ase.md.velocitydistribution import Stationary, ZeroRotation
 
+from mlip_core.models.force_field import ForceField, Parameters
 from mlip_core.simulation.configs.simulation_config import SimulationConfig
 from mlip_core.typing import GraphEdges, GraphGlobals, GraphNodes
 from mlip_core.utils.errors import UserError
@@ -59,6 +62,13 @@ def species_of(atoms: Atoms, allowed_atomic_numbers: set[int]) -> np.ndarray:
             f"{sorted(unknown)}; it was trained on {sorted(allowed_atomic_numbers)}"
         )
     return np.searchsorted(sorted(allowed_atomic_numbers), atoms.numbers).astype(np.int32)
+
+
+def variables_for(force_field: ForceField, dtype: np.dtype) -> Parameters:
+    """The parameters on the device; in single precision with tables, which are as exact as that."""
+    is_single = dtype == np.float32
+    variables = force_field.tabulated.params if is_single else force_field.params
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), variables)
 
 
 def create_graph_from_atoms(

@@ -55,13 +55,18 @@ class PhysicsChecks:
     def network() -> MLIPNetwork:
         raise NotImplementedError
 
+    @staticmethod
+    def prepared(force_field: ForceField) -> ForceField:
+        """What is checked, in double precision."""
+        return force_field
+
     @pytest.fixture(scope="class")
     @classmethod
     def predict(cls):
         with jax.enable_x64(True):
             force_field = ForceField.from_mlip_network(cls.network(), predict_stress=True)
             params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), force_field.params)
-            yield _Predict(ForceField(force_field.predictor, params))
+            yield _Predict(cls.prepared(ForceField(force_field.predictor, params)))
 
     def test_rotation_and_reflection(self, predict):
         matrix = -Rotation.from_euler("xyz", [0.3, 1.1, -0.7]).as_matrix()

@@ -38,6 +38,8 @@ class Edges(NamedTuple):
         senders: ``[n_edges]``.
         receivers: ``[n_edges]``.
         harmonics: for each degree l, ``[2 l + 1, n_edges]``.
+        lengths: ``[n_pairs]`` or ``[n_edges]`` as of ``radial``, Å; beyond the cutoff for those
+            that do not count.
         radial: ``[n_pairs, n_basis]`` if the description of the edges names pairs, otherwise
             ``[n_edges, n_basis]``; zero for those that do not count.
         is_within: ``[n_pairs]`` or ``[n_edges]``, whether they count.
@@ -47,6 +49,7 @@ class Edges(NamedTuple):
     senders: Array
     receivers: Array
     harmonics: Sequence[Array]
+    lengths: Array
     radial: Array
     is_within: Array
     blocks: EdgeBlocks | None
@@ -79,6 +82,7 @@ def embed_edges(
         senders=senders,
         receivers=receivers,
         harmonics=spherical_harmonics(l_max, geometry.directions),
+        lengths=lengths,
         radial=radial_embedding(lengths),
         is_within=lengths < cutoff,
         blocks=blocks,

@@ -40,6 +40,7 @@ from mlip_core.models.mlip_network import MLIPNetwork, count_species
 from mlip_core.models.neighbors import pairs_to_edges
 from mlip_core.models.options import Activation, normalized_activation, parse_radial_envelope
 from mlip_core.models.radial_embedding import bessel_basis
+from mlip_core.models.radial_tables import by_length
 from mlip_core.typing import EdgeBlocks
 
 Array = Any
@@ -252,9 +253,15 @@ class MessagePassingConvolution(nn.Module):
         paths = message_paths(list(features), self.config.l_max, _message_irreps(self.config))
         widths = (64, 64, 64, len(paths) * self.config.num_channels)
         activation = normalized_activation(self.config.activation)
-        weights = MultiLayerPerceptron(widths, activation)(edges.radial)
-        if self.config.activation is Activation.SIGMOID:  # the only one that is not zero at zero
-            weights = jnp.where(edges.is_within[:, None], weights, 0)
+        radial_network = MultiLayerPerceptron(widths, activation)
+
+        def radial_weights() -> Array:
+            weights = radial_network(edges.radial)
+            if self.config.activation is Activation.SIGMOID:  # all others are zero at zero
+                weights = jnp.where(edges.is_within[:, None], weights, 0)
+            return weights
+
+        weights = by_length(self, "radial_weights", edges.lengths, radial_weights)
         if pairs is not None:
             factors = MultiLayerPerceptron(widths, activation, use_bias=True)(pairs.features)
             edges, weights = _by_edge(edges, weights)

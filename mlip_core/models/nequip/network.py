@@ -36,6 +36,7 @@ from mlip_core.models.options import (
     parse_radial_envelope,
 )
 from mlip_core.models.radial_embedding import bessel_basis
+from mlip_core.models.radial_tables import by_length
 from mlip_core.typing import EdgeBlocks
 
 Array = Any
@@ -190,15 +191,21 @@ class NequipLayer(nn.Module):
         layout = self.layout
         weights = LinearWeights(layout.irreps_in, layout.irreps_up, name="Linear_0")()
         up = {irrep: mix_channels(features[irrep], weights[irrep]) for irrep in layout.features_in}
-        radial = MLP(
+        radial_network = MLP(
             widths=(self.config.radial_net_n_hidden,) * self.config.radial_net_n_layers,
             num_out=layout.num_radial,
             activation=self.config.radial_net_nonlinearity,
             variance=self.config.scalar_mlp_std,
             name="MLP_0",
-        )(edges.radial, layout.radial_columns)
-        if self.config.radial_net_nonlinearity is Activation.SIGMOID:  # not zero at zero
-            radial = jnp.where(edges.is_within[:, None], radial, 0)
+        )
+
+        def radial_weights() -> Array:
+            weights = radial_network(edges.radial, layout.radial_columns)
+            if self.config.radial_net_nonlinearity is Activation.SIGMOID:  # not zero at zero
+                weights = jnp.where(edges.is_within[:, None], weights, 0)
+            return weights
+
+        radial = by_length(self, "radial_weights", edges.lengths, radial_weights)
         return pass_messages(up, edges, radial, layout.paths)
 
 

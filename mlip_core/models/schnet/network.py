@@ -5,6 +5,7 @@ paper: an envelope takes the filters to zero at the cutoff, where the paper's en
 filters and sums over neighbours are normalised as in the other networks here.
 """
 
+from functools import partial
 from typing import Any, ClassVar
 
 import jax
@@ -18,6 +19,7 @@ from mlip_core.models.mlip_network import MLIPNetwork, count_species
 from mlip_core.models.neighbor_products import sum_weighted_neighbors
 from mlip_core.models.neighbors import pairs_to_edges
 from mlip_core.models.options import parse_radial_envelope
+from mlip_core.models.radial_tables import by_length
 from mlip_core.models.schnet.config import SchnetConfig
 from mlip_core.typing import EdgeBlocks
 
@@ -44,10 +46,13 @@ class Schnet(MLIPNetwork):
         n_channels = self.config.num_channels
         embedding = LinearNodeEmbeddingBlock(n_species, n_channels, name="embedding")
         features = embedding(node_species)[SCALAR][0]
-        radial = self._radial_basis(edge_vectors, blocks)
+        cutoff = self.dataset_info.cutoff_distance_angstrom
+        lengths = pair_lengths(edge_geometry(edge_vectors, cutoff).lengths, blocks, cutoff)
+        basis = self._radial_basis(lengths)
         for index in range(self.config.num_layers):
             # Without biases: filters are zero where the basis is.
-            filters = _perceptron(n_channels, n_channels, name=f"filters_{index}")(radial)
+            perceptron = _perceptron(n_channels, n_channels, name=f"filters_{index}")
+            filters = by_length(self, f"values_{index}", lengths, partial(perceptron, basis))
             if blocks is not None and blocks.pairs is not None:
                 filters = pairs_to_edges(filters, blocks)
             neighbors = Dense(n_channels, name=f"neighbors_{index}")(features)
@@ -63,13 +68,9 @@ class Schnet(MLIPNetwork):
         """The perceptron after the last layer."""
         return ("readout",)
 
-    def _radial_basis(self, edge_vectors: Array, blocks: EdgeBlocks | None) -> Array:
-        """Gaussians times the envelope, ``[n_pairs, num_rbf]``; zero for what does not count.
-
-        For each edge where pairs of an edge and its reverse are not known.
-        """
+    def _radial_basis(self, lengths: Array) -> Array:
+        """Gaussians times the envelope, ``[n, num_rbf]``; zero beyond the cutoff."""
         cutoff = self.dataset_info.cutoff_distance_angstrom
-        lengths = pair_lengths(edge_geometry(edge_vectors, cutoff).lengths, blocks, cutoff)
         envelope = parse_radial_envelope(self.config.radial_envelope)(lengths, cutoff)
         return gaussian_basis(lengths, cutoff, self.config.num_rbf) * envelope[:, None]
 

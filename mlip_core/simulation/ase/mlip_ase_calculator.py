@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import jraph
 import numpy as np
 from ase import Atoms
@@ -17,6 +16,7 @@ from mlip_core.models.force_field import ForceField, Parameters
 from mlip_core.models.model_io import load_model
 from mlip_core.models.predictor import ForceFieldPredictor
 from mlip_core.simulation.ase.padded_graph import PaddedGraphBuilder, padded
+from mlip_core.simulation.utils import variables_for
 from mlip_core.simulation.verlet_list import Geometry, VerletList
 from mlip_core.typing import Prediction
 from mlip_core.utils.errors import UserError
@@ -64,9 +64,7 @@ class MLIPForceFieldASECalculator(Calculator):
         self._elements = sorted(force_field.allowed_atomic_numbers)
         self._atomic_energies = np.asarray(force_field.predictor.mlip_network.atomic_energies())
         with self._precision():
-            self._params = jax.tree.map(
-                lambda leaf: jnp.asarray(leaf, self._dtype), force_field.params
-            )
+            self._params = variables_for(force_field, self._dtype)
         self._builder = PaddedGraphBuilder(
             elements=self._elements,
             cutoff=force_field.cutoff_distance,

@@ -46,6 +46,7 @@ from mlip_core.simulation.utils import (
     has_simulation_exploded,
     prepared,
     species_of,
+    variables_for,
 )
 from mlip_core.simulation.verlet_list import Geometry, VerletList
 from mlip_core.typing import GraphGlobals, GraphNodes
@@ -97,9 +98,7 @@ class JaxMDSimulationEngine(SimulationEngine):
         self._edges = VerletList(force_field.cutoff_distance, config.edge_capacity_multiplier)
         self._edges.build([Geometry.of(structure) for structure in self._structures])
         with self._precision():
-            self._params = jax.tree.map(
-                lambda leaf: jnp.asarray(leaf, self._dtype), force_field.params
-            )
+            self._params = variables_for(force_field, self._dtype)
             self._run: Run = make_run(
                 ForceFieldPredictor(network), self._algorithm(), config.snapshot_interval
             )
