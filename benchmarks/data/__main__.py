@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data.cases import OURS, PEER, TASKS
 from benchmarks.models.cases import CUTOFF_ANGSTROM, DATASETS
 from benchmarks.models.options import add_environments, environments, parse_with_data
 from benchmarks.models.participants import HERE, Participant, python_of
@@ -16,20 +17,7 @@ from benchmarks.models.table import markdown
 from benchmarks.models.worker import running
 from benchmarks.reporting import write_report
 
-
-class DataParticipant(Participant):
-    """A library whose readers and datasets are measured, not its models."""
-
-    @property
-    def runner(self) -> Path:
-        """The program that speaks for it."""
-        return HERE / "data" / "runner.py"
-
-
-OURS = DataParticipant("mlip-core", "ours", frozenset(), "mlip_core")
-PEER = DataParticipant("mlip 0.1.10", "mlip01", frozenset(), "mlip")
 CASES = ("acac", "silicon")
-TASKS = {"prepare": "file to batches", "assemble": "batches alone"}
 MODELS_RESULTS = HERE / "results" / "models.json"
 
 Results = dict[str, dict[str, dict[str, Any]]]

@@ -18,11 +18,13 @@ from typing import Any
 import yaml
 
 from benchmarks.data.generate import write_structures
-from benchmarks.models.machine import describe
+from benchmarks.models.table import markdown
+from benchmarks.reporting import write_report
 
 ROOT = Path(__file__).parents[2]
 DATASET = "generated"
 TARGET = f"results/datasets/{DATASET}/dataset_info.json"
+TITLE = "Many generated structures through the workflow"
 BATCH_SIZE = 16
 MIB = 1 << 20
 
@@ -33,13 +35,14 @@ def main() -> None:
     if arguments.read is not None:
         sys.stdout.write(json.dumps(_read(arguments.read, arguments.batches)) + "\n")
         return
-    results = [_measure(count, arguments) for count in arguments.structures]
-    report = _report(results)
-    if arguments.out is not None:
-        content = {"machine": describe(), "results": results}
-        arguments.out.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
-        arguments.out.with_suffix(".md").write_text(report)
-    sys.stdout.write(report)
+    results = []
+    page = ""
+    for count in arguments.structures:
+        results.append(_measure(count, arguments))
+        figures = {"results": results}
+        body = [_table(results), _list(results)]
+        page = write_report(arguments.out, TITLE, arguments.cores, figures, body)
+    sys.stdout.write(page)
 
 
 def _parse() -> argparse.Namespace:
@@ -67,9 +70,11 @@ def _measure(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
         digests.append(_digest_of_results(directory))
         stages[n_jobs] = _stages(directory)
     reading = _read_in_a_process(directory, arguments.batches)
+    sizes = _sizes(directory)
     shutil.rmtree(directory)
     return {
         "structures": count,
+        "sizes": sizes,
         "stages": stages[jobs[0]],
         "jobs": jobs,
         "identical": len(set(digests)) == 1,
@@ -105,8 +110,7 @@ def _digest_of_results(directory: Path) -> str:
     """Of all that trainings read."""
     digest = sha256()
     dataset = directory / "results" / "datasets" / DATASET
-    shards = sorted((dataset / "shards").glob("*/*.*"))
-    for path in [dataset / "dataset_info.json", *filter(Path.is_file, shards)]:
+    for path in [dataset / "dataset_info.json", *_files_of_graphs(dataset)]:
         digest.update(f"{path.name} ".encode())
         with open(path, "rb") as file:
             while chunk := file.read(MIB):
@@ -114,18 +118,38 @@ def _digest_of_results(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def _stages(directory: Path) -> dict[str, dict[str, float]]:
-    """Seconds of all jobs of a rule, by the clock and of processors; MiB of the largest."""
-    stages = {}
+def _files_of_graphs(dataset: Path) -> list[Path]:
+    """Manifests and shards of all splits."""
+    return sorted(filter(Path.is_file, (dataset / "shards").glob("*/*.*")))
+
+
+def _sizes(directory: Path) -> dict[str, int]:
+    """Bytes of the structures' file, of their index and of the shards; number of shards."""
+    dataset = directory / "results" / "datasets" / DATASET
+    shards = [path for path in _files_of_graphs(dataset) if path.suffix == ".safetensors"]
+    return {
+        "source_bytes": (directory / "structures.xyz").stat().st_size,
+        "index_bytes": (dataset / "frames.safetensors").stat().st_size,
+        "shard_bytes": sum(path.stat().st_size for path in shards),
+        "shards": len(shards),
+    }
+
+
+def _stages(directory: Path) -> dict[str, dict[str, float | None]]:
+    """Seconds of all jobs of a rule, by the clock and of processors; MiB of the largest.
+
+    Snakemake does not see the memory of a job that takes but a moment: ``None``.
+    """
+    stages: dict[str, dict[str, float | None]] = {}
     for name in ("check", "split", "shard", "dataset_info"):
-        rows = []
+        rows: list[dict[str, str]] = []
         for path in (directory / "results" / "benchmarks" / name).rglob("*.tsv"):
             rows += csv.DictReader(path.read_text().splitlines(), delimiter="\t")
         memory = [float(row["max_rss"]) for row in rows if row["max_rss"] not in ("-", "NA")]
         stages[name] = {
             "seconds": sum(float(row["s"]) for row in rows),
             "cpu_seconds": sum(float(row["cpu_time"]) for row in rows),
-            "peak_mib": max(memory, default=float("nan")),
+            "peak_mib": max(memory, default=None),
         }
     return stages
 
@@ -139,9 +163,10 @@ def _read_in_a_process(directory: Path, batches: int) -> dict[str, float]:
 
 
 def _read(directory: Path, batches: int) -> dict[str, float]:
-    """Open the training set and make batches in random order."""
+    """Open the training set and make batches in random order; how many edges they have room for."""
     from mlip_core.data.dataset_info import read_dataset_info
     from mlip_core.data.shards import load_graph_dataset
+    from mlip_core.data.shards.manifest import read_manifest
 
     info = read_dataset_info(directory / "dataset_info.json")
     start = time.perf_counter()
@@ -156,8 +181,11 @@ def _read(directory: Path, batches: int) -> dict[str, float]:
             break
     finished = time.perf_counter()
     shape = dataset.shape
+    edges = read_manifest(manifest)["n_edges"]
     return {
         "structures": dataset.num_graphs,
+        "edges_of_structure": edges / dataset.num_graphs,
+        "filled_edges": edges / (len(dataset) * shape.n_edge),
         "seconds_to_open": opened - start,
         "seconds_to_first_batch": first - opened,
         "milliseconds_per_batch": (finished - first) / max(1, count - 1) * 1e3,
@@ -167,34 +195,36 @@ def _read(directory: Path, batches: int) -> dict[str, float]:
     }
 
 
-def _report(results: list[dict[str, Any]]) -> str:
-    lines = [
-        "| structures | job | µs per structure | of processors | peak of a job, MiB |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+def _table(results: list[dict[str, Any]]) -> str:
+    rows = []
     for result in results:
         count = result["structures"]
         for name, stage in result["stages"].items():
             each, of_cpu = (stage[key] / count * 1e6 for key in ("seconds", "cpu_seconds"))
-            peak = stage["peak_mib"]
-            lines.append(f"| {count} | {name} | {each:.0f} | {of_cpu:.0f} | {peak:.0f} |")
-        reading = result["reading"]
-        lines.append(
-            f"| {count} | open, first batch | {reading['seconds_to_open']:.1f} s,"
-            f" {reading['seconds_to_first_batch']:.1f} s | | {reading['peak_mib']:.0f} |"
-        )
-    lines.append("")
+            peak = "" if stage["peak_mib"] is None else f"{stage['peak_mib']:.0f}"
+            rows.append([str(count), name, f"{each:.0f}", f"{of_cpu:.0f}", peak])
+    header = ["structures", "job", "µs per structure", "of processors", "peak of a job, MiB"]
+    return markdown(header, rows)
+
+
+def _list(results: list[dict[str, Any]]) -> str:
+    """How they are read, how large they are, and whether the number of jobs shows."""
+    lines = []
     for result in results:
+        reading, sizes, count = result["reading"], result["sizes"], result["structures"]
+        each = sizes["shard_bytes"] / count / 1e3
+        lines.append(
+            f"- {count} structures: opened in {reading['seconds_to_open']:.1f} s,"
+            f" first batch after {reading['seconds_to_first_batch']:.1f} s more,"
+            f" {reading['milliseconds_per_batch']:.2f} ms for a batch of {BATCH_SIZE} random ones,"
+            f" {reading['peak_mib']:.0f} MiB at most;"
+            f" {each:.1f} kB of shards each, in {sizes['shards']} files."
+        )
         if len(result["jobs"]) > 1:
             same = "the same files" if result["identical"] else "DIFFERENT FILES"
             jobs = ", ".join(map(str, result["jobs"]))
-            lines.append(f"- {result['structures']} structures by {jobs} jobs: {same}.")
-        per_batch = result["reading"]["milliseconds_per_batch"]
-        lines.append(
-            f"- {result['structures']} structures: {per_batch:.2f} ms for a batch of {BATCH_SIZE}"
-            " random ones."
-        )
-    return "\n".join(lines) + "\n"
+            lines.append(f"- {count} structures by {jobs} jobs: {same}.")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

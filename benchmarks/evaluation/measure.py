@@ -15,7 +15,7 @@ from mlip_core.data.helpers.atomic_energies import parse_atomic_energies
 from mlip_core.evaluation import compute_metrics, evaluate_to_files, predict_structures, tabulate
 from mlip_core.evaluation.tables import write_tables
 from mlip_core.inference import iterate_predictions
-from mlip_core.inference.packing import Buckets, Need
+from mlip_core.inference.buckets import Buckets, Need
 from mlip_core.inference.windows import iterate_windows
 from mlip_core.models import ForceField
 from mlip_core.models.registry import network_class

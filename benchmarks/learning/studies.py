@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.models.machine import describe
-from mlip_core.utils.files import write_json, write_text
+from benchmarks.models.table import markdown
+from benchmarks.reporting import write_report
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,15 +74,8 @@ def measure(name: str, seeds: Sequence[int], cores: int, work: Path, out: Path) 
     """
     claim = CLAIMS[name]
     errors = {seed: _force_errors(claim, seed, cores, work / name / str(seed)) for seed in seeds}
-    content = {
-        "claim": claim.text,
-        "rmse_forces_ev_per_angstrom": errors,
-        "machine": describe(),
-    }
-    write_json(out.with_suffix(".json"), content)
-    table = _table(claim, errors)
-    write_text(out.with_suffix(".md"), table)
-    sys.stdout.write(table)
+    figures = {"claim": claim.text, "rmse_forces_ev_per_angstrom": errors}
+    sys.stdout.write(write_report(out, claim.text, cores, figures, _body(claim, errors)))
     return all(error[claim.better] <= error[claim.worse] for error in errors.values())
 
 
@@ -106,22 +99,15 @@ def _force_errors(claim: Claim, seed: int, cores: int, directory: Path) -> dict[
     }
 
 
-def _table(claim: Claim, errors: dict[int, dict[str, float]]) -> str:
+def _body(claim: Claim, errors: dict[int, dict[str, float]]) -> list[str]:
     """The errors in meV/Å, a row for each run and a column for each seed."""
-    seeds = list(errors)
-    lines = [
-        f"# {claim.text}",
-        "",
-        f"Root mean square errors of force components, meV/Å, of the runs of `{claim.config}`.",
-        "",
-        "| run | " + " | ".join(f"seed {seed}" for seed in seeds) + " |",
-        "| --- |" + " --- |" * len(seeds),
-    ]
+    rows = []
     for run in claim.runs:
         shown = run if run not in (claim.better, claim.worse) else f"**{run}**"
-        cells = " | ".join(f"{1000 * errors[seed][run]:.1f}" for seed in seeds)
-        lines.append(f"| {shown} | {cells} |")
-    ratios = (errors[seed][claim.better] / errors[seed][claim.worse] for seed in seeds)
-    shown = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    lines += ["", f"Ratio of {claim.better} to {claim.worse}: {shown}.", ""]
-    return "\n".join(lines)
+        rows.append([shown, *(f"{1000 * of_seed[run]:.1f}" for of_seed in errors.values())])
+    ratios = (of_seed[claim.better] / of_seed[claim.worse] for of_seed in errors.values())
+    return [
+        f"Root mean square errors of force components, meV/Å, of the runs of `{claim.config}`.",
+        markdown(["run", *(f"seed {seed}" for seed in errors)], rows),
+        f"Ratio of {claim.better} to {claim.worse}: {', '.join(f'{one:.2f}' for one in ratios)}.",
+    ]

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.scaling``: times of a step at many sizes, exponents, table and plot."""
+"""``python -m benchmarks.scaling``: times at many sizes, their exponents, tables and a plot."""
 
 import argparse
 import logging
@@ -7,27 +7,21 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.models.measure import Settings, take_turns, worker_environment
 from benchmarks.models.options import add_turns
-from benchmarks.models.participants import ENVIRONMENTS, OURS
+from benchmarks.models.participants import ENVIRONMENTS
 from benchmarks.models.statistics import summarise
 from benchmarks.models.table import markdown
 from benchmarks.models.worker import running
 from benchmarks.reporting import write_report
 from benchmarks.scaling.axes import Axis, Point, axes
-from benchmarks.scaling.plot import plot
-
-TASKS = {"train": "training step", "single": "one structure"}
-FITTED = 3
-"""The exponent is that of the largest sizes: small ones show what a step costs at least."""
+from benchmarks.scaling.fit import FITTED, exponent_of
 
 _logger = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Measure how the time of a step grows with atoms, edges, batches, channels and devices."""
+    """Measure how time grows with atoms, edges, batches, datasets, channels and devices."""
     arguments = _parse()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     settings = Settings(
@@ -59,13 +53,18 @@ def _measure(axis: Axis, settings: Settings) -> dict[str, Any]:
     rows = []
     for point in axis.points:
         _logger.info("%s: %g", axis.name, point.size)
-        rows.append(_measure_point(point, axis.tasks, settings))
-    sizes = [row["size"] for row in rows]
-    exponents = {task: exponent_of(sizes, [row[task] for row in rows]) for task in axis.tasks}
-    return {"label": axis.label, "rows": rows, "exponents": exponents}
+        rows.append(_measure_point(point, axis, settings))
+    sizes = [row[axis.against] for row in rows]
+    return {
+        "label": axis.label,
+        "against": axis.against,
+        "tasks": axis.tasks,
+        "rows": rows,
+        "exponents": {task: exponent_of(sizes, [row[task] for row in rows]) for task in axis.tasks},
+    }
 
 
-def _measure_point(point: Point, tasks: tuple[str, ...], settings: Settings) -> dict[str, Any]:
+def _measure_point(point: Point, axis: Axis, settings: Settings) -> dict[str, Any]:
     environment = worker_environment(settings.threads, settings.caches)
     if point.devices > 1:
         flag = f"--xla_force_host_platform_device_count={point.devices}"
@@ -73,43 +72,38 @@ def _measure_point(point: Point, tasks: tuple[str, ...], settings: Settings) -> 
     row: dict[str, Any] = {"size": point.size}
     with tempfile.TemporaryDirectory() as directory:
         case = point.to_case(Path(directory), settings.threads)
-        with running(Path(sys.executable), OURS, case, environment) as worker:
-            row["edges"] = worker.description["edges"] * point.devices
-            for task in tasks:
-                n_structures = 1 if task == "single" else point.batch_size * point.devices
-                times = take_turns({OURS.name: worker}, task, n_structures, settings)
-                row[task] = summarise(times[OURS.name]).median
+        with running(Path(sys.executable), axis.runner, case, environment) as worker:
+            if "edges" in worker.description:
+                row["edges"] = worker.description["edges"] * point.devices
+            for task in axis.tasks:
+                n_structures = point.structures_of(task)
+                times = take_turns({axis.name: worker}, task, n_structures, settings)
+                row[task] = summarise(times[axis.name]).median
     return row
 
 
-def exponent_of(sizes: list[float], seconds: list[float]) -> float:
-    """Of the power law through the last points, by least squares of logarithms."""
-    logarithms = np.log(sizes[-FITTED:]), np.log(seconds[-FITTED:])
-    return float(np.polyfit(*logarithms, 1)[0])
-
-
 def _write(path: Path, found: dict[str, Any], threads: int) -> str:
-    plot(found, TASKS, path.with_suffix(".svg"))
     notes = (
         "`make -C benchmarks scaling`. MACE with 32 channels, l_max 3, correlation 3 and a cutoff "
-        "of 5 Å in float32, unless that is what grows. Milliseconds, medians; the exponents are "
-        f"those of the {FITTED} largest sizes."
+        "of 5 Å in float32, unless that is what grows. Milliseconds, medians; exponents are those "
+        f"of the {FITTED} largest sizes, for cutoffs with the number of edges. Datasets are read "
+        "and made into batches of ten."
     )
-    image = f"![Times of a step]({path.name}.svg)"
     tables = [_table(axis) for axis in found.values()]
-    return write_report(
-        path, "How the time of a step grows", threads, found, [notes, image, *tables]
-    )
+    return write_report(path, "How time grows with size", threads, found, [notes, *tables])
 
 
 def _table(axis: dict[str, Any]) -> str:
-    tasks = list(axis["exponents"])
+    """A row for each size; edges where there is a step that has some."""
+    tasks, exponents = axis["tasks"], axis["exponents"]
+    edges = ["edges of a step"] if "edges" in axis["rows"][0] else []
     rows = [
-        [f"{row['size']:g}", f"{row['edges']:.0f}", *(f"{1000 * row[task]:.3g}" for task in tasks)]
+        [f"{row['size']:g}", *(f"{row['edges']:.0f}" for _ in edges)]
+        + [f"{1000 * row[task]:.3g}" for task in tasks]
         for row in axis["rows"]
     ]
-    rows.append(["exponent", "", *(f"{axis['exponents'][task]:.2f}" for task in tasks)])
-    return markdown([axis["label"], "edges of a step", *(TASKS[task] for task in tasks)], rows)
+    rows.append(["exponent", *("" for _ in edges), *(f"{exponents[task]:.2f}" for task in tasks)])
+    return markdown([axis["label"], *edges, *tasks.values()], rows)
 
 
 if __name__ == "__main__":

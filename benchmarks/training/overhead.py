@@ -30,7 +30,7 @@ from mlip_core.training import (
 )
 from mlip_core.training.batches import device_batches
 from mlip_core.training.in_flight import InFlight
-from mlip_core.training.training_io_handler import snapshot
+from mlip_core.training.training_state import snapshot
 
 CUTOFF = 5.0
 NETWORK = {"num_channels": 32, "l_max": 2, "correlation": 2, "num_layers": 2}

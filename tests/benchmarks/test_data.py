@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.data.__main__ import OURS
+from benchmarks.data.cases import OURS
 from benchmarks.data.generate import ATOMIC_ENERGIES, ELEMENTS, write_structures
 from benchmarks.models.worker import running
 from mlip_core.data.frames import read_frames

@@ -45,15 +45,9 @@ class Ours:
 
     def calculator(self, settings: dict[str, Any]) -> Any:
         """From the model zip."""
-        from ase.io import read
+        from mlip_core import ForceFieldCalculator
 
-        from mlip_core.models import Mace
-        from mlip_core.models.model_io import load_model_from_zip
-        from mlip_core.simulation.ase import MLIPForceFieldASECalculator
-
-        path = Path(settings["directory"]) / "results" / "models" / f"{RUN}.zip"
-        structure = read(next(iter(settings["tests"].values())), 0)
-        return MLIPForceFieldASECalculator(structure, 1.5, load_model_from_zip(Mace, path))
+        return ForceFieldCalculator(Path(settings["directory"]) / "results/models" / f"{RUN}.zip")
 
 
 if __name__ == "__main__":
