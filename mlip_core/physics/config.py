@@ -3,7 +3,7 @@
 The checks need ASE's dynamics and optimizers; their settings do not, so that a study is read fast.
 """
 
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -29,11 +29,6 @@ class CheckConfig(BaseModel):
 
     gates: ClassVar[frozenset[str]] = frozenset()
     has_reference: ClassVar[bool] = False
-
-    @property
-    def measuring(self) -> dict[str, Any]:
-        """The settings that decide what is measured, as plain values."""
-        return self.model_dump(mode="json", exclude=set(self.gates))
 
 
 class StructuresConfig(BaseModel):

@@ -12,6 +12,7 @@ from mlip_core.data.splits.config import SPLITS
 from mlip_core.study.committee_config import ActiveLearningConfig
 from mlip_core.study.config_base import DEFAULT_SEED, Name
 from mlip_core.study.expansion import Tree, merge
+from mlip_core.study.problems import nearest
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.seeds import derive_seed
 
@@ -74,6 +75,7 @@ def expand_active_learning(study: Mapping[str, Any]) -> Mapping[str, Any]:
         if not isinstance(start, Mapping):
             raise UserError(
                 f"active_learning.{name}.dataset: there is no dataset {config.dataset!r}"
+                f"{nearest(config.dataset, tables['datasets'])}"
                 f" (there are: {', '.join(tables['datasets'])})"
             )
         run = {

@@ -5,8 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from mlip_core.data.splits import SPLITS
+from mlip_core.data.splits.filling import wanted_sizes
 from mlip_core.models.model_zip import open_model_zip
-from mlip_core.reference import check_structure, resolve_calculator
+from mlip_core.reference import check_structure, is_molecule_name, resolve_calculator
 from mlip_core.reference.config import ReferenceConfig
 from mlip_core.study.active_learning import labelled_files, reference_file, split_file
 from mlip_core.study.config import StudyConfig
@@ -17,8 +18,12 @@ from mlip_core.study.run_config import RunConfig
 from mlip_core.utils.errors import UserError
 
 
-def check_study(study: StudyConfig) -> None:
-    """Look for files, calculators and structures that the study names.
+def check_study(study: StudyConfig, source: str = "config") -> None:
+    """Look for files, calculators and structures that the study names, and for too few of them.
+
+    Args:
+        study: what is to be run.
+        source: what to call its file in messages.
 
     Raises:
         UserError: with one line for each thing that is missing.
@@ -29,15 +34,30 @@ def check_study(study: StudyConfig) -> None:
         for name, dataset in study.datasets.items()
         for problem in _dataset_problems(dataset, made)
     ]
+    trained_on = dict.fromkeys(name for run in study.runs.values() for name in run.datasets)
+    problems += [
+        f"datasets.{name}.{problem}"
+        for name in trained_on
+        for problem in _dynamics_problems(study.datasets[name])
+    ]
     problems += [
         f"runs.{name}.{problem}"
         for name, run in study.runs.items()
-        for problem in _start_problems(study, run)
+        for problem in (*_start_problems(study, run), *_size_problems(study, run))
     ]
     problems += _evaluation_problems(study, made)
     problems += _active_learning_problems(study, made)
     if problems:
-        raise UserError("\n".join(problems))
+        raise UserError("\n".join(f"{source}: {problem}" for problem in problems))
+
+
+def check_evaluated(study: StudyConfig, dataset: str, split: str, source: str = "config") -> None:
+    """Raise a ``UserError`` if a split to evaluate has no frames; who only trains needs none."""
+    if not getattr(study.datasets[dataset].split, split):
+        raise UserError(
+            f"{source}: datasets.{dataset}.split.{split}: no frames, but evaluation.splits has the"
+            " split; ask for some, or take it out there"
+        )
 
 
 def _dataset_problems(dataset: DatasetConfig, made: Collection[str]) -> Iterator[str]:
@@ -54,6 +74,36 @@ def _dataset_problems(dataset: DatasetConfig, made: Collection[str]) -> Iterator
             )
 
 
+def _dynamics_problems(dataset: DatasetConfig) -> Iterator[str]:
+    """Frames and labels of a dataset to train on that its dynamics cannot give."""
+    reference = dataset.source.reference
+    if reference is None or reference.dynamics is None or dataset.number_of_frames is None:
+        return
+    try:
+        wanted_sizes(dataset.split, dataset.number_of_frames)
+    except UserError as error:
+        yield str(error)
+    molecule = reference.dynamics.structure
+    needs_stress = "stress" in dataset.check.require and dataset.labels.missing == "error"
+    if needs_stress and is_molecule_name(molecule):
+        yield (
+            f"source.reference.dynamics.structure: {molecule} has no cell, hence no stress, but"
+            " check.require, or the loss of a run, asks for it; set predict_stress to false"
+        )
+
+
+def _size_problems(study: StudyConfig, run: RunConfig) -> Iterator[str]:
+    """More structures than the training split has, as far as the config says its size."""
+    split = study.datasets[run.dataset].split
+    # Groups that fit nowhere else may bring it more than it asks for.
+    size = split.train if isinstance(split.train, int) and split.group_by is None else None
+    if run.train_size is not None and size is not None and run.train_size > size:
+        yield (
+            f"train_size: {run.train_size}, but datasets.{run.dataset}.split.train is {size};"
+            " ask for fewer, or give the split more"
+        )
+
+
 def _start_problems(study: StudyConfig, run: RunConfig) -> Iterator[str]:
     """Graphs that the model to start from was not made for."""
     if run.init_from is None:
@@ -64,8 +114,7 @@ def _start_problems(study: StudyConfig, run: RunConfig) -> Iterator[str]:
     else:
         with open_model_zip(run.init_from) as archive:
             cutoff = archive.hyperparameters.dataset_info.cutoff_distance_angstrom
-    replay = run.finetune.replay
-    for name in [run.dataset] + ([replay.dataset] if replay is not None else []):
+    for name in run.datasets:
         own = study.datasets[name].graph.graph_cutoff_angstrom
         if own != cutoff:
             yield (
@@ -99,6 +148,14 @@ def _active_learning_problems(study: StudyConfig, made: Collection[str]) -> Iter
         if config.pool.dataset is not None and config.pool.dataset not in study.datasets:
             pool = config.pool.dataset
             yield f"{key}.pool.dataset: there is no dataset {pool!r}{nearest(pool, study.datasets)}"
+        elif config.pool.dataset is not None:
+            frames = study.datasets[config.pool.dataset].number_of_frames
+            wanted = config.rounds * config.select.per_round
+            if frames is not None and wanted > frames:
+                yield (
+                    f"{key}.select.per_round: {config.select.per_round} in each of {config.rounds}"
+                    f" rounds are {wanted}, but the pool has {frames} frames; ask for fewer"
+                )
         label = config.label or study.datasets[config.dataset].source.reference
         if label is None:
             yield f"{key}.label: the dataset has no reference calculator; say which labels"

@@ -28,6 +28,9 @@ from mlip_core.utils.seeds import derive_seed
 RESERVED_TESTSETS = (*SPLITS, "physics")
 """Names that directories beside those of the test sets have."""
 
+RESERVED_RUN = "best"
+"""The name that the best model and its card have beside those of the runs."""
+
 
 class ExecutionConfig(Closed):
     """Means of computing; none of them is part of what is learned."""
@@ -101,9 +104,32 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
     @model_validator(mode="after")
     def _losses_have_labels(self) -> Self:
         for run in self.runs.values():
-            replay = run.finetune.replay
-            for name in (run.dataset, *([] if replay is None else [replay.dataset])):
+            for name in run.datasets:
                 self.datasets[name] = self.datasets[name].requiring(run.loss.weighed)
+        return self
+
+    @model_validator(mode="after")
+    def _replayed_labels_are_alike(self) -> Self:
+        for name, run in self.runs.items():
+            required = {d: list(self.datasets[d].check.require) for d in run.datasets}
+            own = required[run.dataset]
+            for dataset, labels in required.items():
+                if labels != own:
+                    raise ValueError(
+                        f"runs.{name}.finetune.replay: {dataset} requires {', '.join(labels)},"
+                        f" {run.dataset} {', '.join(own)}; set datasets.<name>.check.require of"
+                        " both alike"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _runs_can_be_compared(self) -> Self:
+        if RESERVED_RUN in self.runs:
+            raise ValueError(
+                f"runs.{RESERVED_RUN}: the name is that of the best run; choose another"
+            )
+        for name, run in self.runs.items():
+            run.require_metric(self.select_best.metric, f"select_best.metric: runs.{name}")
         return self
 
     @model_validator(mode="after")
@@ -118,6 +144,8 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
                     raise ValueError(
                         f"committees.{name}.runs: there is no run {run!r}{nearest(run, self.runs)}"
                     )
+            if len(set(committee.runs)) < len(committee.runs):
+                raise ValueError(f"committees.{name}.runs: a run is named twice; name others")
             if len({self.runs[run].dataset for run in committee.runs}) > 1:
                 raise ValueError(f"committees.{name}.runs: of several datasets; list those of one")
         return self
@@ -146,6 +174,18 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
                 raise ValueError(f"testsets.{name}: the name is taken; choose another")
         if not self.evaluated_sets:
             raise ValueError("evaluation.splits: empty, and no testsets; list `test`")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_have_frames(self) -> Self:
+        for name, run in self.runs.items():
+            needed = [(run.dataset, "valid"), *((dataset, "train") for dataset in run.datasets)]
+            for dataset, split in needed:
+                if not getattr(self.datasets[dataset].split, split):
+                    raise ValueError(
+                        f"datasets.{dataset}.split.{split}: no frames, but runs.{name} needs them;"
+                        " ask for some"
+                    )
         return self
 
     @property

@@ -16,7 +16,7 @@ from pydantic import (
 from mlip_core.data.frames import QUANTITIES, LabelKeys
 from mlip_core.data.helpers.atomic_energies import parse_atomic_energies
 from mlip_core.data.quality import QualityConfig
-from mlip_core.data.splits import SplitConfig
+from mlip_core.data.splits import SPLITS, SplitConfig
 from mlip_core.reference.config import ReferenceConfig
 from mlip_core.study.config_base import Closed
 from mlip_core.study.problems import nearest
@@ -143,6 +143,57 @@ class DatasetConfig(Closed):
                         " a place of its own; give it as `{url: …, sha256: …}`, or copy it here"
                     )
         return self
+
+    @model_validator(mode="after")
+    def _split_files_leave_some(self) -> Self:
+        """Numbers and fractions are of what no split names by file."""
+        if self.source.files is None or len(self._files_to_share) > 0:
+            return self
+        for name in SPLITS:
+            share = getattr(self.split, name)
+            if share and name not in self.split.files:
+                raise ValueError(
+                    f"split.{name}: {share}, but other splits name all of source.files; give it one"
+                    " of them too, or set it to 0"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_suffice(self) -> Self:
+        shared = [name for name in SPLITS if name not in self.split.files]
+        wanted = [name for name in shared if getattr(self.split, name)]
+        if self.split.group_by == "file" and len(self._files_to_share) < len(wanted):
+            raise ValueError(
+                f"split.group_by: 'file' needs a file for each of {', '.join(wanted)}, there are"
+                f" {len(self._files_to_share)} to share; give more, or group by something else"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_those_of_the_source(self) -> Self:
+        if self.source.reference and self.labels != LabelKeys(missing=self.labels.missing):
+            raise ValueError(
+                "labels: source.reference makes files with the default keys, in eV and Å; leave"
+                " out all but `missing`"
+            )
+        return self
+
+    @property
+    def _files_to_share(self) -> list[str]:
+        """The files whose frames are divided, since no split names them."""
+        named = [file for files in self.split.files.values() for file in files]
+        files = [name_of(file) for file in self.source.files or ["reference"]]
+        return [file for file in files if file not in named]
+
+    @property
+    def number_of_frames(self) -> int | None:
+        """How many frames there are to be split, if the config says it: those of dynamics."""
+        reference = self.source.reference
+        if reference is None or reference.dynamics is None:
+            return None
+        dynamics = reference.dynamics
+        trajectories = len(dynamics.temperatures_kelvin) * dynamics.trajectories_per_temperature
+        return trajectories * dynamics.frames_per_trajectory
 
     @property
     def local_split_files(self) -> dict[str, dict[str, list[str]]]:

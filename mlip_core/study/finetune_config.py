@@ -1,6 +1,6 @@
 """How a run that starts from a trained model is trained."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat
 
@@ -27,7 +27,7 @@ class FinetuneConfig(Closed):
     starts from the very function that was learned.
     """
 
-    trainable: Literal["all", "heads"] | list[str] = Field(
+    trainable: Literal["all", "heads"] | Annotated[list[str], Field(min_length=1)] = Field(
         default="all",
         description="What changes: `all` parameters; `heads`, the new readout heads if the run has "
         "more than the model, else all that turns features into energies; or a list of blocks by "

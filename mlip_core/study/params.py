@@ -1,5 +1,6 @@
 """A part of the config as a job gets it, and as Snakemake remembers it."""
 
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,9 +14,12 @@ class ConfigParams(dict[str, Any]):
     again, so a value that is the default is left out of what is compared.
     """
 
-    def __init__(self, config: BaseModel) -> None:
-        super().__init__(config.model_dump(mode="json"))
-        self._compared = repr(config.model_dump(mode="json", exclude_defaults=True))
+    def __init__(self, config: BaseModel, exclude: Collection[str] = ()) -> None:
+        """Take the values of a config, but those that its job makes no use of."""
+        left_out = set(exclude)
+        super().__init__(config.model_dump(mode="json", exclude=left_out))
+        compared = config.model_dump(mode="json", exclude=left_out, exclude_defaults=True)
+        self._compared = repr(compared)
 
     def __repr__(self) -> str:
         return self._compared

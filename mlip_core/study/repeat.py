@@ -36,13 +36,13 @@ def study_of_run(study: StudyConfig, run: str) -> dict[str, Any]:
     It is evaluated on the splits of its dataset.
     """
     runs = _with_starts(study, run)
-    names = [name for one in runs for name in _datasets_of(study, one)]
+    names = [name for one in runs for name in study.runs[one].datasets]
     part = study.model_copy(
         update={
             "datasets": {name: _with_seeds(study, name) for name in dict.fromkeys(names)},
             "runs": {name: study.run_config(name) for name in runs},
             "evaluation": study.evaluation.model_copy(
-                update={"splits": study.evaluation.splits or ["test"]}
+                update={"splits": study.evaluation.splits or ["valid"]}
             ),
         }
     )
@@ -53,12 +53,6 @@ def _with_starts(study: StudyConfig, run: str) -> list[str]:
     """A run after those that it starts from."""
     start = study.runs[run].init_from
     return [*(_with_starts(study, start) if start in study.runs else []), run]
-
-
-def _datasets_of(study: StudyConfig, run: str) -> list[str]:
-    config = study.runs[run]
-    replay = config.finetune.replay
-    return [config.dataset, *([] if replay is None else [replay.dataset])]
 
 
 def _with_seeds(study: StudyConfig, dataset: str) -> Any:

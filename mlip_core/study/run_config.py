@@ -18,6 +18,7 @@ from mlip_core.models.registry import architectures, config_class
 from mlip_core.study.config_base import Closed
 from mlip_core.study.finetune_config import FinetuneConfig
 from mlip_core.study.model_config import DEFAULT_ARCHITECTURE, AnyModelConfig, default_model
+from mlip_core.study.problems import nearest
 from mlip_core.training.optimizer_config import OptimizerConfig
 from mlip_core.training.training_loop_config import TrainingLoopConfig
 
@@ -60,6 +61,12 @@ class LossConfig(Closed):
         if isinstance(weight, dict) and 0 not in weight:
             raise ValueError("a table of weights must say the weight at epoch 0")
         return weight
+
+    @model_validator(mode="after")
+    def _weighs_something(self) -> Self:
+        if not self.weighed:
+            raise ValueError("all weights are 0, so nothing would be learned; give one of them")
+        return self
 
     @property
     def weighed(self) -> set[str]:
@@ -153,6 +160,67 @@ class RunConfig(Closed):
         if self.init_from is None and self.finetune != FinetuneConfig():
             raise ValueError("finetune: there is no init_from, which says what to go on from")
         return self
+
+    @model_validator(mode="after")
+    def _predicts_what_it_weighs(self) -> Self:
+        if "stress" in self.loss.weighed and not self.predict_stress:
+            raise ValueError(
+                "loss.stress_weight: larger than 0, but the model does not predict stress; set"
+                " predict_stress to true, or the weight to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _accumulates_as_its_optimizer(self) -> Self:
+        key = "num_gradient_accumulation_steps"
+        own, other = getattr(self.training, key), getattr(self.optimizer, key)
+        if own != other:
+            raise ValueError(f"training.{key} is {own}, optimizer.{key} {other}; give both alike")
+        return self
+
+    @model_validator(mode="after")
+    def _is_evaluated(self) -> Self:
+        if self.training.num_epochs == 0 and not self.training.run_eval_at_start:
+            raise ValueError(
+                "training.num_epochs: 0 with run_eval_at_start: false leaves no model to choose;"
+                " set one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_judged_by_a_metric(self) -> Self:
+        for key in ("early_stopping", "plateau"):
+            judge = getattr(self.training, key)
+            if judge is not None:
+                self.require_metric(judge.metric, f"training.{key}.metric")
+        return self
+
+    @property
+    def datasets(self) -> list[str]:
+        """The names of the datasets that it is trained on, its own first."""
+        replay = self.finetune.replay
+        return [self.dataset, *([] if replay is None else [replay.dataset])]
+
+    @property
+    def validation_metrics(self) -> list[str]:
+        """By which metrics of the validation set the run can be judged, as in `metrics.csv`."""
+        quantities = ["e", "f"]
+        if self.loss.extended_metrics:
+            quantities += ["e_per_atom"]
+            quantities += ["stress", "stress_per_atom"] if self.predict_stress else []
+        return ["loss", *(f"{kind}_{name}" for name in quantities for kind in ("mae", "rmse"))]
+
+    def require_metric(self, metric: str, key: str) -> None:
+        """Raise a ``ValueError`` that begins with ``key`` unless the run has a metric."""
+        allowed = self.validation_metrics
+        if metric in allowed:
+            return
+        hint = nearest(metric.removeprefix("valid_"), allowed)
+        if "stress" in metric and not self.predict_stress:
+            hint = " without predict_stress"
+        elif metric.endswith(("_per_atom", "_stress")) and not self.loss.extended_metrics:
+            hint = " without loss.extended_metrics"
+        raise ValueError(f"{key}: there is no {metric!r}{hint} (there are: {', '.join(allowed)})")
 
 
 def _loss_of_recipe(recipe: Recipe, predict_stress: bool) -> dict[str, Any]:

@@ -28,9 +28,8 @@ from mlip_core.training import (
     log_metrics_to_line,
     log_metrics_to_tensorboard,
 )
+from mlip_core.training.course import NOT_OF_THE_COURSE, OtherCourseError
 from mlip_core.training.progress import TrainingProgress
-from mlip_core.training.training_io_handler import OtherCourseError
-from mlip_core.training.training_loop import NOT_OF_THE_COURSE
 from mlip_core.utils.files import file_digest, json_digest, write_json, write_text
 from mlip_core.utils.seeds import derive_seed
 from mlip_core.utils.stopping import stop_on_signals

@@ -2,18 +2,25 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import orbax.checkpoint as ocp
 
 from mlip_core.utils.errors import as_system_error
 
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
 DAMAGE = (OSError, ValueError, KeyError, TypeError)
 """What a cut-off or overwritten file makes Orbax, TensorStore and JSON raise."""
+
+_LOGGERS = ("absl", "asyncio")  # the first is Orbax's
 
 
 def save_items(path: Path, trees: dict[str, Any], record: Any) -> None:
@@ -35,6 +42,10 @@ def save_items(path: Path, trees: dict[str, Any], record: Any) -> None:
             checkpointer.save(path, args=args, force=True)
     except ValueError as error:  # TensorStore's for whatever the system says
         raise as_system_error(error, path) from error
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def restore_items(path: Path, *names: str) -> tuple[Any, ...]:
@@ -61,14 +72,28 @@ def remove_unfinished(directory: Path) -> None:
 
 @contextmanager
 def _without_tracebacks() -> Iterator[None]:
-    """Keep Orbax from logging the errors that it raises, with the tracebacks of its threads."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
+    """Keep Orbax, asyncio and TensorStore from showing tracebacks of the error that is raised.
+
+    After an error it stays so: other writes are still under way in their threads, which end, and
+    complain, at any later time.
+    """
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in _LOGGERS}
+    show = sys.unraisablehook
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
+    sys.unraisablehook = partial(_show_unless_late, show)
+    yield
+    sys.unraisablehook = show
+    for logger, level in levels.items():
         logger.setLevel(level)
+
+
+def _show_unless_late(
+    show: Callable[["UnraisableHookArgs"], object], args: "UnraisableHookArgs"
+) -> None:
+    """Show an error, unless a write of TensorStore's ended when nobody waited for it any more."""
+    if str(args.exc_value) != "Event loop is closed":
+        show(args)
 
 
 def _checkpointer() -> ocp.Checkpointer:

@@ -4,11 +4,13 @@ import glob
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from mlip_core.utils.errors import UserError
 
 
 @contextmanager
@@ -58,6 +60,31 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
         ValueError: if a number is not finite: JSON has no word for it.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def require_writable(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Make sure, before anything is computed, that files of these paths can be made or replaced.
+
+    Of what is not there yet, the nearest directory above counts.
+
+    Raises:
+        UserError: with one line for each directory that may not be written.
+    """
+    parents = dict.fromkeys(Path(path).parent for path in paths)
+    directories = dict.fromkeys(map(_nearest_directory, parents))
+    refused = [path for path in directories if not os.access(path, os.W_OK | os.X_OK)]
+    if refused:
+        raise UserError(
+            "\n".join(
+                f"{path}: is read-only, but files have to be written there; make it writable, or"
+                " start in another directory"
+                for path in refused
+            )
+        )
+
+
+def _nearest_directory(path: Path) -> Path:
+    return next(place for place in (path, *path.parents) if place.is_dir())
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

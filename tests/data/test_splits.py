@@ -168,7 +168,6 @@ def test_previous_split_of_other_settings_is_not_kept(index: FrameIndex) -> None
     [
         (SplitConfig(train=0, valid=2, test=2), "the training set is empty"),
         (SplitConfig(train=18, valid=2, test=1), "too few frames: there are 20, .* needs 21"),
-        (SplitConfig(train=0.8, valid=0.2, test=0.1), "exceed 1"),
         (SplitConfig(train=0.9, valid=0.01, test=0.05), "valid: 0.01 of 20 frames is none"),
         (SplitConfig(train=0.9, valid=0.05, test=3), "too few frames"),
         (SplitConfig(test={"files": ["z.xyz"]}), r"test: z.xyz is not a file .*\(a.xyz\)"),
@@ -190,6 +189,12 @@ def test_too_few_different_structures() -> None:
 def test_senseless_shares(share: Any) -> None:
     with pytest.raises(ValidationError):
         SplitConfig(train=share)
+
+
+def test_fractions_are_of_one() -> None:
+    with pytest.raises(ValidationError, match=r"train: 0.8, valid: 0.2, test: 0.1\) exceed 1"):
+        SplitConfig(train=0.8, valid=0.2, test=0.1)
+    SplitConfig(train=0.8, valid=0.1, test=0.1)  # whose sum in floating point is above 1
 
 
 def test_a_file_belongs_to_one_split() -> None:

@@ -146,9 +146,18 @@ CHECKPOINT = (
     " noise = np.random.default_rng(0).random(10**6);"
     " save_items(Path('results/1').resolve(), {'a': {'b': noise}}, {})"
 )
+# Writes of the others are still under way when the first one fails.
+LARGE_CHECKPOINT = CHECKPOINT.replace("{'b': noise}", "{str(i): noise + i for i in range(24)}")
 
 
-@pytest.mark.parametrize(("write", "path"), [(ARRAYS, "results/a"), (CHECKPOINT, "{}/results/1")])
+@pytest.mark.parametrize(
+    ("write", "path"),
+    [
+        (ARRAYS, "results/a"),
+        (CHECKPOINT, "{}/results/1"),
+        (LARGE_CHECKPOINT, "{}/results/1"),
+    ],
+)
 def test_compiled_libraries_say_it_in_one_line_too(
     tmp_path: Path, mounted: Callable[..., Path], write: str, path: str
 ) -> None:

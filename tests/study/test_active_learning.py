@@ -29,6 +29,7 @@ def study(changes: dict[str, Any] | None = None, **keys: Any) -> StudyConfig:
         "run": {"model": {"num_channels": 4}, "training": {"num_epochs": 1}},
         "committee": 2,
         "rounds": 2,
+        "select": {"per_round": 2},
     } | (changes or {})
     mapping = {
         "datasets": {"start": start},
@@ -93,6 +94,8 @@ def test_files_that_jobs_make_need_not_be_there(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"dataset": "begin"}, "active_learning.grown.dataset: there is no dataset 'begin'"),
+        ({"dataset": "strat"}, "grown.dataset: there is no dataset 'strat', did you mean 'start'"),
+        ({"select": {"per_round": 5}}, "select.per_round: 5 in each of 2 rounds are 10, but the p"),
         ({"committee": 1}, "active_learning.grown: committee: the spread needs at least 2 runs"),
         ({"pool": {}}, "active_learning.grown.pool: exactly one of `files` and `dataset`"),
         ({"pool": {"dataset": "strat"}}, "pool.dataset: there is no dataset 'strat', did you mean"),
@@ -117,6 +120,7 @@ def test_a_name_that_is_taken_is_said() -> None:
     [
         ({"runs": ["a", "c"]}, "committees.both.runs: there is no run 'c'"),
         ({"runs": ["a"]}, "committees.both.runs"),
+        ({"runs": ["a", "a"]}, "committees.both.runs: a run is named twice"),
     ],
 )
 def test_committees_are_of_runs(committee: dict[str, Any], message: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mlip_core.models.registry import architectures, network_class
-from mlip_core.study.checks import check_study
+from mlip_core.study.checks import check_evaluated, check_study
 from mlip_core.study.config import StudyConfig, load_study
 from mlip_core.utils.errors import UserError
 
@@ -234,6 +234,100 @@ def test_shipped_studies_are_valid(path: Path) -> None:
             "runs.first.loss.forces_weight: a table of weights must say the weight at epoch 0",
         ),
         ({"runs": {}}, "runs: "),
+        (
+            {"datasets__water__split": {"train": 0.8, "valid": 0.2, "test": 0.1}},
+            (
+                "datasets.water.split: the fractions (train: 0.8, valid: 0.2, test: 0.1) exceed 1; "
+                "give fractions that add up to 1"
+            ),
+        ),
+        (
+            {"datasets__water__split__train": 0},
+            "datasets.water.split.train: no frames, but runs.first needs them",
+        ),
+        (
+            {"datasets__water__split__valid": 0.0},
+            "datasets.water.split.valid: no frames, but runs.first needs them",
+        ),
+        (
+            {"datasets__water__split__train": {"files": ["water.xyz"]}},
+            "datasets.water: split.valid: 0.1, but other splits name all of source.files; give it ",
+        ),
+        (
+            {"datasets__water__split__group_by": "file"},
+            (
+                "datasets.water: split.group_by: 'file' needs a file for each of train, valid, "
+                "test, there are 1 to share; "
+            ),
+        ),
+        (
+            {
+                "datasets__water__source": {
+                    "reference": {"calculator": "emt", "label": {"files": ["a.xyz"]}}
+                },
+                "datasets__water__labels": {"energy_unit": "Hartree"},
+            },
+            "datasets.water: labels: source.reference makes files with the default keys, in eV ",
+        ),
+        (
+            {"runs__first__loss": {"stress_weight": {0: 0, 5: 1}}},
+            "runs.first: loss.stress_weight: larger than 0, but the model does not predict stress;",
+        ),
+        (
+            {"runs__first__loss": {"energy_weight": 0, "forces_weight": {0: 0}}},
+            "runs.first.loss: all weights are 0, so nothing would be learned",
+        ),
+        (
+            {"runs__first__training__num_gradient_accumulation_steps": 4},
+            (
+                "runs.first: training.num_gradient_accumulation_steps is 4, "
+                "optimizer.num_gradient_accumulation_steps 1; give both alike"
+            ),
+        ),
+        (
+            {"runs__first__training": {"num_epochs": 0, "run_eval_at_start": False}},
+            "runs.first: training.num_epochs: 0 with run_eval_at_start: false leaves no model",
+        ),
+        (
+            {"runs__first__training__early_stopping": {"metric": "rmse_force"}},
+            (
+                "runs.first: training.early_stopping.metric: there is no 'rmse_force', "
+                "did you mean 'rmse_f'? (there are: loss, mae_e, rmse_e, "
+            ),
+        ),
+        (
+            {"runs__first__training__plateau": {"metric": "mse_f"}},
+            "runs.first: training.plateau.metric: there is no 'mse_f', did you mean 'rmse_f'? ",
+        ),
+        (
+            {"select_best__metric": "valid_loss"},
+            "select_best.metric: runs.first: there is no 'valid_loss', did you mean 'loss'? (there",
+        ),
+        (
+            {"select_best__metric": "rmse_stress"},
+            (
+                "select_best.metric: runs.first: there is no 'rmse_stress' without predict_stress"
+                " (there are: loss, "
+            ),
+        ),
+        (
+            {
+                "select_best__metric": "rmse_e_per_atom",
+                "runs__first__loss": {"extended_metrics": False},
+            },
+            (
+                "select_best.metric: runs.first: there is no 'rmse_e_per_atom'"
+                " without loss.extended_metrics (there are: loss, "
+            ),
+        ),
+        (
+            {"runs__best": {"dataset": "water", "training": {"num_epochs": 3}}},
+            "runs.best: the name is that of the best run; choose another",
+        ),
+        (
+            {"runs__first__finetune": {"trainable": []}},
+            "runs.first.finetune.trainable: ",
+        ),
     ],
 )
 def test_a_mistake_gives_one_line_that_names_it(changes: dict[str, Any], expected: str) -> None:
@@ -338,8 +432,9 @@ def test_files_that_are_missing_are_seen_before_any_job(tmp_path: Path) -> None:
     files = [str(tmp_path / "a.xyz"), str(tmp_path)]
     loaded = load_study(study(datasets__water__source={"files": files}))
     first, second = refusal(lambda: check_study(loaded)).splitlines()
-    assert first.startswith(f"datasets.water.source.files: {files[0]}: no such file; paths are ")
-    assert second.startswith(f"datasets.water.source.files: {files[1]}: is a directory")
+    key = "config: datasets.water.source.files"
+    assert first.startswith(f"{key}: {files[0]}: no such file; paths are ")
+    assert second.startswith(f"{key}: {files[1]}: is a directory")
 
 
 def reference_study(**changes: Any) -> StudyConfig:
@@ -351,10 +446,12 @@ def reference_study(**changes: Any) -> StudyConfig:
             "frames_per_trajectory": 10,
         },
     }
+    run = changes.pop("run", {})
     reference["dynamics"] |= changes.pop("dynamics", {})
     dataset = changes.pop("dataset", {})
     mapping = study(datasets__water__source={"reference": reference | changes})
     mapping["datasets"]["water"] |= dataset
+    mapping["runs"]["first"] |= run
     return load_study(mapping)
 
 
@@ -386,16 +483,57 @@ def reference_study(**changes: Any) -> StudyConfig:
                 "set source.reference.isolated_atoms to true"
             ),
         ),
+        (
+            {"dataset": {"split": {"train": 8, "valid": 2, "test": 1}}},
+            "split: too few frames: there are 10, the split needs 11 (train: 8, valid: 2, test: 1)",
+        ),
+        (
+            {"dynamics": {"temperatures_kelvin": [300], "frames_per_trajectory": 8}},
+            "split: valid: 0.1 of 8 frames is none; give more frames",
+        ),
+        (
+            {"run": {"predict_stress": True}},
+            "source.reference.dynamics.structure: CH4 has no cell, hence no stress, but ",
+        ),
     ],
 )
 def test_reference_data_that_cannot_be_made(changes: dict[str, Any], expected: str) -> None:
-    text = refusal(lambda: check_study(reference_study(**changes)))
-    assert text.startswith(f"datasets.water.{expected}")
+    text = refusal(lambda: check_study(reference_study(**changes), "study.yaml"))
+    assert text.startswith(f"study.yaml: datasets.water.{expected}")
     assert "\n" not in text
 
 
 def test_reference_data_that_can_be_made() -> None:
     check_study(reference_study(isolated_atoms=True, dataset={"atomic_energies": "isolated_atoms"}))
+
+
+def test_more_structures_to_train_on_than_the_split_has(tmp_path: Path) -> None:
+    (tmp_path / "water.xyz").touch()
+    files = {"datasets__water__source": {"files": [str(tmp_path / "water.xyz")]}}
+    text = refusal(lambda: check_study(load_study(study(**files, runs__first__train_size=9))))
+    assert text.startswith("config: runs.first.train_size: 9, but datasets.water.split.train is 8;")
+    check_study(load_study(study(**files, runs__first__train_size=8)))
+
+
+def test_a_split_without_frames_cannot_be_evaluated() -> None:
+    only_trained = load_study(study(datasets__water__split__test=0))
+    text = refusal(lambda: check_evaluated(only_trained, "water", "test"))
+    assert text.startswith("config: datasets.water.split.test: no frames, but evaluation.splits ")
+    check_evaluated(only_trained, "water", "valid")
+
+
+def test_replayed_frames_need_the_same_labels() -> None:
+    more = {
+        "datasets__old": {"source": {"files": ["old.xyz"]}, "split": {}},
+        "runs__second": {"dataset": "old", "predict_stress": True, "training": {"num_epochs": 3}},
+        "runs__first__init_from": "second",
+        "runs__first__finetune": {"replay": {"dataset": "old"}},
+    }
+    assert message(study(**more)).startswith(
+        "study.yaml: runs.first.finetune.replay: old requires energy, forces, stress, water energy,"
+    )
+    more["datasets__water__check"] = {"require": ["energy", "forces", "stress"]}
+    load_study(study(**more))
 
 
 def test_spacing_is_a_number_of_steps() -> None:

@@ -125,7 +125,7 @@ def test_what_is_missing_is_said_before_any_job(
     monkeypatch.chdir(tmp_path)
     Path("water.xyz").touch()
     keys, expected = MISSING[what]
-    assert message(keys).startswith(expected)
+    assert message(keys).startswith(f"config: {expected}")
     assert "\n" not in message(keys)
 
 

@@ -67,7 +67,11 @@ CONFIG_MISTAKES = {
     ),
     "missing file": (
         own_data("labeled.xyz"),
-        "datasets.ethane.source.files: labeled.xyz: no such file",
+        "config/config.yaml: datasets.ethane.source.files: labeled.xyz: no such file",
+    ),
+    "no test set": (
+        own_data("labelled.xyz", test=0),
+        "config/config.yaml: datasets.ethane.split.test: no frames, but evaluation.splits has the",
     ),
     "unknown element": (
         unknown_element,
@@ -76,8 +80,8 @@ CONFIG_MISTAKES = {
     "unknown calculator": (
         unknown_calculator,
         (
-            "datasets.ethane.source.reference.calculator: calculator 'ase.calculators.emtt.EMT': "
-            "cannot import 'ase.calculators.emtt'"
+            "config/config.yaml: datasets.ethane.source.reference.calculator: calculator"
+            " 'ase.calculators.emtt.EMT': cannot import 'ase.calculators.emtt'"
         ),
     ),
 }
@@ -88,7 +92,6 @@ DATA_MISTAKES = {
         own_data("labelled.xyz", train=60),
         "split: too few frames: there are 10, the split needs 64",
     ),
-    "empty training set": (own_data("labelled.xyz", train=0), "split: the training set is empty"),
     "calculator that fails": (failing_calculator, "reference "),
 }
 

@@ -14,6 +14,7 @@ import yaml
 from mlip_core.data.splits import read_split
 from mlip_core.models.model_io import load_model
 from mlip_core.models.registry import architectures, network_class
+from mlip_core.study.config import load_study
 from mlip_core.utils.files import file_digest
 from tests.workflow.tiny_study import StudyDirectory, add_run
 
@@ -81,6 +82,10 @@ def test_results_belong_together(finished: StudyDirectory) -> None:
     assert file_digest(results / "models/best.zip") == file_digest(results / "models/small.zip")
     metrics = pd.read_csv(results / "runs/small/metrics.csv")
     assert metrics["epoch"].tolist() == [0, 1, 2]
+    named = load_study(yaml.safe_load(finished.read("runs/small/study.yaml"))).runs["small"]
+    assert {f"valid_{name}" for name in named.validation_metrics} == {
+        name for name in metrics if name.startswith("valid_")
+    }
     assert "Tiny" in finished.read("report/index.html")
 
 

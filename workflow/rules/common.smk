@@ -5,22 +5,41 @@ import logging
 from mlip_core.data.splits import SPLITS
 from mlip_core.physics.config import PhysicsConfig
 from mlip_core.reference import is_molecule_name, reference_parts
-from mlip_core.study.checks import check_study
+from mlip_core.study.checks import check_evaluated, check_study
 from mlip_core.study.config import load_study
 from mlip_core.study.devices import visible_gpus
 from mlip_core.study.params import ConfigParams
 from mlip_core.study.remote_file import RemoteFile, is_stored_elsewhere, local_paths
 from mlip_core.study.runtime import share_compiled_programs
 from mlip_core.utils.errors import exit_on_user_error
+from mlip_core.utils.files import require_writable
 
 # A library under the configs logs through a handler of its own for all, Snakemake's lines included.
 logging.getLogger().handlers.clear()
 
 CONFIG_FILES = workflow.overwrite_configfiles or workflow.configfiles
+SOURCE = ", ".join(map(str, CONFIG_FILES)) or "config"
+
+# Snakemake writes here, even for a dry run; commands that need no number of cores only read.
+STATE = [f".snakemake/{name}/any" for name in ("locks", "log", "metadata", "incomplete", "iocache")]
+CORES = workflow.resource_settings.cores or workflow.resource_settings.nodes
 
 with exit_on_user_error():
-    STUDY = load_study(config, source=", ".join(map(str, CONFIG_FILES)) or "config")
-    check_study(STUDY)
+    STUDY = load_study(config, source=SOURCE)
+    check_study(STUDY, source=SOURCE)
+    if workflow.is_main_process and (CORES or workflow.output_settings.dryrun):
+        require_writable(STATE)
+
+
+onstart:
+    # Snakemake itself shows a traceback where it cannot remove what a job makes again.
+    with exit_on_user_error():
+        require_writable(
+            path
+            for job in workflow.dag.needrun_jobs()
+            for path in (*job.output, *job.log, *([job.benchmark] if job.benchmark else []))
+        )
+
 
 if STUDY.execution.compilation_cache:
     share_compiled_programs(STUDY.execution.compilation_cache)
@@ -156,6 +175,8 @@ def testset_files(wildcards):
     """The files of a test set, or those that say where the frames of a split are."""
     if wildcards.testset in STUDY.testsets:
         return {"files": here(STUDY.testsets[wildcards.testset].files)}
+    with exit_on_user_error():
+        check_evaluated(STUDY, dataset_name(wildcards), wildcards.testset, source=SOURCE)
     directory = dataset_dir(wildcards)
     return {
         "files": source_files(wildcards),

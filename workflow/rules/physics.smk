@@ -49,7 +49,9 @@ rule physics_reference:
         runtime=120,
     params:
         reference=reference_calculator,
-        config=lambda wildcards: CHECKS[wildcards.check].measuring,
+        config=lambda wildcards: ConfigParams(
+            CHECKS[wildcards.check], exclude=CHECKS[wildcards.check].gates
+        ),
     script:
         "../scripts/physics_reference.py"
 

@@ -1,5 +1,6 @@
 """Which frames each split is to get."""
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -17,6 +18,9 @@ from pydantic import (
 from mlip_core.data.findings import Action
 
 SPLITS = ("train", "valid", "test")
+
+ROUNDING = 1e-9
+"""By how much sums and products of fractions may be off."""
 
 
 def _one_complaint(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -73,6 +77,15 @@ class SplitConfig(BaseModel):
         for file in files:
             if files.count(file) > 1:
                 raise ValueError(f"{file} is named twice; a file belongs to one split")
+        return self
+
+    @model_validator(mode="after")
+    def _fractions_are_of_one(self) -> Self:
+        shares = {name: getattr(self, name) for name in SPLITS}
+        fractions = {name: share for name, share in shares.items() if isinstance(share, float)}
+        if math.fsum(fractions.values()) > 1 + ROUNDING:
+            given = ", ".join(f"{name}: {share}" for name, share in fractions.items())
+            raise ValueError(f"the fractions ({given}) exceed 1; give fractions that add up to 1")
         return self
 
     @property

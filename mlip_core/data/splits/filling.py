@@ -9,14 +9,13 @@ import numpy as np
 
 from mlip_core.data.findings import count_frames
 from mlip_core.data.frame_index import FrameIndex, as_keys
-from mlip_core.data.splits.config import SPLITS, SplitConfig
+from mlip_core.data.splits.config import ROUNDING, SPLITS, SplitConfig
 from mlip_core.data.splits.split import Split
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.seeds import derive_seed
 
 # Validation and test first, so that more training frames leave them as they are.
 _FILLED_IN_ORDER = ("test", "valid", "train")
-_ROUNDING = 1e-9
 
 
 def given_rows(
@@ -41,10 +40,8 @@ def wanted_sizes(config: SplitConfig, n_frames: int) -> dict[str, int]:
     shares = {name: getattr(config, name) for name in SPLITS if name not in config.files}
     fractions = [name for name, share in shares.items() if isinstance(share, float)]
     total = math.fsum(shares[name] for name in fractions)
-    if total > 1 + _ROUNDING:
-        raise UserError(f"split: the fractions {shares} exceed 1; give fractions that add up to 1")
     sizes = {
-        name: int(share * n_frames + _ROUNDING) if name in fractions else share
+        name: int(share * n_frames + ROUNDING) if name in fractions else share
         for name, share in shares.items()
     }
     for name, share in shares.items():
@@ -52,7 +49,7 @@ def wanted_sizes(config: SplitConfig, n_frames: int) -> dict[str, int]:
             raise UserError(
                 f"split: {name}: {share} of {n_frames} frames is none; give more frames"
             )
-    if total > 1 - _ROUNDING:  # A frame or two are left over, but all are to be used.
+    if total > 1 - ROUNDING:  # A frame or two are left over, but all are to be used.
         sizes[fractions[0]] += n_frames - sum(sizes[name] for name in fractions)
     if sizes.get("train") == 0:
         raise UserError("split: the training set is empty; set train to at least 1")

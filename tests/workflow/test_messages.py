@@ -1,0 +1,60 @@
+"""What a user cannot know from a traceback of Snakemake's: where it may not write."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.tiny_study import StudyDirectory
+
+
+@pytest.fixture
+def make_read_only() -> Iterator[Callable[[Path], None]]:
+    """Takes the right to write into directories, until the test ends; root needs a mount for it."""
+    undo: list[Callable[[], object]] = []
+
+    def by_mount(path: Path) -> None:
+        for options in (["--bind", str(path)], ["--options", "remount,ro,bind"]):
+            if subprocess.run(["mount", *options, str(path)], check=False).returncode != 0:
+                pytest.skip("mounting is not permitted here")
+            if not undo:
+                undo.append(lambda: subprocess.run(["umount", "--lazy", str(path)], check=False))
+
+    def by_mode(path: Path) -> None:
+        path.chmod(0o555)
+        undo.append(lambda: path.chmod(0o755))
+
+    yield by_mount if os.geteuid() == 0 else by_mode
+    for step in undo:
+        step()
+
+
+@pytest.mark.parametrize("directory", [".snakemake/locks", "results/datasets"])
+def test_read_only_directory_is_said_before_any_job(
+    tmp_path: Path, make_read_only: Callable[[Path], None], directory: str
+) -> None:
+    study = StudyDirectory(tmp_path)
+    study.configure()
+    (tmp_path / directory).mkdir(parents=True)
+    make_read_only(tmp_path / directory)
+    result = study.snakemake()
+    assert result.status == 1
+    assert result.rules == {}
+    assert "Traceback" not in result.output
+    (line,) = result.errors
+    assert line == (
+        f"error: {directory}: is read-only, but files have to be written there; make it writable,"
+        " or start in another directory"
+    )
+
+
+def test_dry_run_does_without_the_results(
+    tmp_path: Path, make_read_only: Callable[[Path], None]
+) -> None:
+    study = StudyDirectory(tmp_path)
+    study.configure()
+    (tmp_path / "results").mkdir()
+    make_read_only(tmp_path / "results")
+    assert study.snakemake("--dry-run").status == 0
