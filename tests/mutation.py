@@ -31,10 +31,11 @@ SUBJECTS = {
     "mlip_core.evaluation.metrics": ["evaluation/test_metrics.py"],
     "mlip_core.models.loss": ["models/test_loss.py"],
     "mlip_core.models.loss_helpers": ["models/test_loss.py"],
-    "mlip_core.training.metrics_reweighting": [
-        "training/test_metrics_reweighting.py",
+    "mlip_core.training.metric_sums": [
+        "training/test_metric_sums.py",
         "training/test_missing_labels.py",
     ],
+    "mlip_core.training.metrics_reweighting": ["training/test_metrics_reweighting.py"],
 }
 
 # Children of one process share what these take to import.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlip_core.cli.console import print_json, print_table
-from mlip_core.cli.models import load_force_field, read_structure
+from mlip_core.cli.models import load_force_field
 from mlip_core.cli.options import Json, Model, Threads
+from mlip_core.cli.structures import read_structure
 from mlip_core.utils.errors import UserError
 
 if TYPE_CHECKING:

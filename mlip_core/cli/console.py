@@ -1,8 +1,7 @@
-"""What commands print: tables for people, JSON for programs, progress for who watches."""
+"""What commands print: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -27,20 +26,3 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         typer.echo("  ".join(cells).rstrip())
-
-
-@contextmanager
-def progress_bar(
-    description: str, total: int | None, is_shown: bool
-) -> Iterator[Callable[[int], None]]:
-    """A function that moves a bar on standard error to a place, if it is to be shown."""
-    if not is_shown:
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = "{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(description, total=total)
-        yield lambda place: bar.update(task, completed=place)

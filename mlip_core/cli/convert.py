@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,9 +15,9 @@ from mlip_core.cli.options import (
     Output,
     Structures,
     check_output,
-    check_suffix,
     label_keys,
 )
+from mlip_core.cli.structures import iterate_structures
 from mlip_core.utils.files import atomic_path
 
 if TYPE_CHECKING:
@@ -46,14 +47,8 @@ def convert(
       mlip-core convert a.xyz b.xyz -o all.h5
       mlip-core convert md.xyz -o train.h5 --label energy_key=TotEnergy --label energy_unit=Hartree
     """
-    check_suffix(output, XYZ_SUFFIXES + _HDF5_SUFFIXES)
-    check_output(output, structures, force)
-    from itertools import chain, islice
-
-    from mlip_core.data.frames import iterate_frames
-
-    labels = label_keys(label, may_be_missing=True)
-    frames = chain.from_iterable(iterate_frames(path, labels, require=()) for path in structures)
+    check_output(output, XYZ_SUFFIXES + _HDF5_SUFFIXES, structures, force)
+    frames = iterate_structures(structures, label_keys(label, may_be_missing=True))
     writer = _hdf5_writer if output.suffix.lower() in _HDF5_SUFFIXES else _xyz_writer
     counts = dict.fromkeys(("structures", "energy", "forces", "stress"), 0)
     with writer(output) as write:

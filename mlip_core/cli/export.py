@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mlip_core.cli.models import load_force_field
-from mlip_core.cli.options import Force, Model, Output, check_output, check_suffix
+from mlip_core.cli.options import Force, Model, Output, check_output
 
 
 def export(
@@ -25,8 +25,7 @@ def export(
       mlip-core export model.zip -o model.exported.zip
       mlip-core export model.zip -o gpu.exported.zip --platforms cuda
     """
-    check_suffix(output, (".zip",))
-    check_output(output, [model], force)
+    check_output(output, (".zip",), [model], force)
     force_field = load_force_field(model, None)
     from mlip_core.export import export_force_field
 

@@ -1,17 +1,17 @@
 """``mlip-core md``."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from enum import Enum
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlip_core.cli.console import print_json, progress_bar
-from mlip_core.cli.models import load_force_field, naming, read_structure
+from mlip_core.cli.console import print_json
+from mlip_core.cli.models import load_force_field
 from mlip_core.cli.options import (
+    EXIT_NOT_REACHED,
     XYZ_SUFFIXES,
     Force,
     Frame,
@@ -22,12 +22,11 @@ from mlip_core.cli.options import (
     Structure,
     Threads,
     check_output,
-    check_suffix,
-    is_terminal,
 )
-from mlip_core.cli.relax import EXIT_NOT_REACHED
+from mlip_core.cli.structures import naming, read_structure
+from mlip_core.cli.trajectory_file import trajectory_writer
 from mlip_core.utils.errors import UserError
-from mlip_core.utils.files import atomic_path
+from mlip_core.utils.progress_bar import progress_bar
 from mlip_core.utils.stopping import EXIT_RESUME, StoppedError, stop_on_signals
 
 if TYPE_CHECKING:
@@ -99,9 +98,8 @@ def md(
       mlip-core md model.zip a.xyz -o first.xyz --steps 5000 --save-state md.npz
       mlip-core md model.zip a.xyz -o second.xyz --steps 10000 --restart md.npz
     """
-    check_suffix(output, XYZ_SUFFIXES)
     inputs = [path for path in (structure, restart) if path is not None]
-    check_output(output, inputs, force)
+    check_output(output, XYZ_SUFFIXES, inputs, force)
     if steps % interval:
         raise UserError(f"--steps {steps}: must be a multiple of --interval {interval}")
     atoms = read_structure(structure, frame)
@@ -118,42 +116,33 @@ def md(
         "random_seed": seed,
     }
     with naming(structure):
-        simulation = _engine(engine, atoms, force_field, settings)
+        simulation = _make_engine(engine, atoms, force_field, settings)
     if restart is not None:
         simulation.restore_state(restart)
-    first = simulation.state.step
+    first_step = simulation.state.step
     with (
-        stop_on_signals() as is_stopped,
-        progress_bar("steps", steps, is_terminal()) as advance,
-        atomic_path(output) as temporary,
-        open(temporary, "w", encoding="utf-8") as file,
+        stop_on_signals() as is_stop_wanted,
+        progress_bar("steps", steps) as move_bar,
+        trajectory_writer(output, atoms, first_step, interval, timestep) as write_new,
     ):
-        writer = _Writer(file, atoms, first, interval, timestep)
-
-        def log(state: "SimulationState") -> None:
-            writer.write_new(state)
-            if save_state is not None:
-                simulation.save_state(save_state)
-            advance(state.step)
-            if is_stopped():
-                raise StoppedError
-
-        simulation.attach_logger(log)
-        stopped = _ran_until_stopped(simulation)
-    exploded = _report(simulation.state, first, steps, timestep, output, json, stopped)
-    if stopped or exploded:
-        raise typer.Exit(EXIT_RESUME if stopped else EXIT_NOT_REACHED)
-
-
-def _ran_until_stopped(simulation: "SimulationEngine") -> bool:
-    try:
-        simulation.run()
-    except StoppedError:
-        return True
-    return False
+        simulation.attach_logger(write_new)
+        if save_state is not None:
+            simulation.attach_logger(lambda _: simulation.save_state(save_state))
+        simulation.attach_logger(lambda state: move_bar(completed=state.step))
+        is_stopped = _run(simulation, is_stop_wanted)
+    summary = _summary(simulation.state, first_step, is_stopped)
+    if json:
+        print_json(summary)
+    else:
+        typer.echo(f"{_in_words(summary, steps, timestep)} -> {output}")
+    if summary["exploded"]:
+        done = summary["steps"]
+        sys.stderr.write(f"error: the dynamics exploded before step {done}; see the output\n")
+    if is_stopped or summary["exploded"]:
+        raise typer.Exit(EXIT_RESUME if is_stopped else EXIT_NOT_REACHED)
 
 
-def _engine(
+def _make_engine(
     engine: Engine, atoms: "Atoms", force_field: Any, settings: dict[str, Any]
 ) -> "SimulationEngine":
     """The engine, whose state is reported often enough for progress and few enough for speed."""
@@ -180,83 +169,41 @@ def _largest_divisor(number: int, limit: int) -> int:
     return next((d for d in range(min(number, limit), 1, -1) if number % d == 0), 1)
 
 
-class _Writer:
-    """Writes snapshots of a simulation as they appear."""
+def _run(simulation: "SimulationEngine", is_stop_wanted: Callable[[], bool]) -> bool:
+    """Go on to the end, or until somebody wants to stop; whether that was so."""
 
-    def __init__(
-        self, file: TextIO, atoms: "Atoms", first_step: int, interval: int, timestep_fs: float
-    ) -> None:
-        self._file = file
-        self._atoms = atoms
-        # Snapshots are at multiples of the interval, from where the simulation (re)starts.
-        self._steps = count(-(-first_step // interval) * interval, interval)
-        self._timestep_fs = timestep_fs
-        self._written = 0
+    def stop_if_wanted(_: "SimulationState") -> None:
+        if is_stop_wanted():
+            raise StoppedError
 
-    def write_new(self, state: "SimulationState") -> None:
-        """Write what has not been written."""
-        from mlip_core.reference.extxyz import format_frame
-
-        for atoms in self._new(state):
-            self._file.write(format_frame(atoms))
-
-    def _new(self, state: "SimulationState") -> "Iterator[Atoms]":
-        from ase.calculators.singlepoint import SinglePointCalculator
-
-        snapshots: Any = state  # the arrays of one structure, there when loggers are called
-        n_snapshots = len(snapshots.positions)
-        for index in range(self._written, n_snapshots):
-            atoms = self._atoms.copy()
-            atoms.positions = snapshots.positions[index]
-            step = next(self._steps)
-            atoms.info = {
-                "step": step,
-                "time_fs": step * self._timestep_fs,
-                "temperature_kelvin": float(snapshots.temperature[index]),
-            }
-            atoms.calc = SinglePointCalculator(
-                atoms,
-                energy=float(snapshots.potential_energy[index]),
-                forces=snapshots.forces[index],
-            )
-            yield atoms
-        self._written = n_snapshots
+    simulation.attach_logger(stop_if_wanted)
+    try:
+        simulation.run()
+    except StoppedError:
+        return True
+    return False
 
 
-def _report(
-    state: "SimulationState",
-    first: int,
-    steps: int,
-    timestep_fs: float,
-    output: Path,
-    as_json: bool,
-    stopped: bool,
-) -> bool:
-    """Print what happened; whether the dynamics exploded."""
+def _summary(state: "SimulationState", first_step: int, is_stopped: bool) -> dict[str, Any]:
     from mlip_core.simulation.utils import has_simulation_exploded
 
     temperatures: Any = state.temperature
     energies: Any = state.potential_energy
-    exploded = has_simulation_exploded(temperatures[-1])
     seconds = state.compute_time_seconds
-    rate = (state.step - first) / seconds if seconds > 0 else 0.0
-    if as_json:
-        print_json(
-            {
-                "steps": state.step,
-                "snapshots": len(temperatures),
-                "mean_temperature_kelvin": float(temperatures.mean()),
-                "last_energy_ev": float(energies[-1]),
-                "steps_per_second": rate,
-                "stopped": stopped,
-                "exploded": exploded,
-            }
-        )
-    else:
-        typer.echo(
-            f"{state.step} of {steps} steps ({state.step * timestep_fs:g} fs), mean temperature "
-            f"{temperatures.mean():.1f} K, {rate:.0f} steps/s -> {output}"
-        )
-    if exploded:
-        sys.stderr.write(f"error: the dynamics exploded before step {state.step}; see the output\n")
-    return exploded
+    return {
+        "steps": state.step,
+        "snapshots": len(temperatures),
+        "mean_temperature_kelvin": float(temperatures.mean()),
+        "last_energy_ev": float(energies[-1]),
+        "steps_per_second": (state.step - first_step) / seconds if seconds > 0 else 0.0,
+        "stopped": is_stopped,
+        "exploded": has_simulation_exploded(temperatures[-1]),
+    }
+
+
+def _in_words(summary: dict[str, Any], steps: int, timestep_fs: float) -> str:
+    done, temperature = summary["steps"], summary["mean_temperature_kelvin"]
+    return (
+        f"{done} of {steps} steps ({done * timestep_fs:g} fs), mean temperature "
+        f"{temperature:.1f} K, {summary['steps_per_second']:.0f} steps/s"
+    )

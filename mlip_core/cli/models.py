@@ -2,16 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlip_core.utils.errors import UserError
-
 if TYPE_CHECKING:
-    from ase import Atoms
-
     from mlip_core.models import ForceField
 
 
@@ -48,36 +42,3 @@ def _prepare_jax(threads: int | None) -> None:
         tune_cpu_backend()
     else:
         prepare_jax(threads)
-
-
-def read_structure(path: Path, frame: int) -> "Atoms":
-    """One structure of a file, without labels.
-
-    Raises:
-        UserError: if there is no such file or structure.
-    """
-    from collections import deque
-    from itertools import islice
-
-    from mlip_core.data.frames import iterate_frames
-
-    frames = iterate_frames(path, require=())
-    if frame >= 0:
-        found = next(islice(frames, frame, None), None)
-    else:
-        last = deque(frames, maxlen=-frame)
-        found = last[0] if len(last) == -frame else None
-    if found is None:
-        raise UserError(f"{path}: has no frame {frame}; choose another one with --frame")
-    atoms = found.atoms
-    atoms.info.clear()
-    return atoms
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put a file's name in front of messages that do not know it."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None

@@ -1,6 +1,5 @@
-"""Arguments and options that several commands take, and what they mean."""
+"""What several commands have in common: arguments, options, and the status that they end with."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,11 @@ from mlip_core.utils.errors import UserError
 
 if TYPE_CHECKING:
     from mlip_core.data.frames import LabelKeys
+
+XYZ_SUFFIXES = (".xyz", ".extxyz")
+
+EXIT_NOT_REACHED = 3
+"""Exit status: there is a result, but not the one asked for."""
 
 Model = Annotated[Path, typer.Argument(help="Model zip.", show_default=False)]
 Structures = Annotated[list[Path], typer.Argument(help="Files of structures.", show_default=False)]
@@ -67,33 +71,24 @@ def label_keys(settings: list[str] | None, *, may_be_missing: bool = False) -> "
         raise UserError(f"--label {first['loc'][0]}: {first['msg']}") from None
 
 
-def check_output(path: Path, inputs: list[Path], force: bool) -> None:
+def check_output(path: Path, suffixes: tuple[str, ...], inputs: list[Path], force: bool) -> None:
     """Refuse an output before the work begins.
 
+    Args:
+        path: of the output.
+        suffixes: those that say a format that can be written.
+        inputs: what must not be overwritten.
+        force: whether anything else may be.
+
     Raises:
-        UserError: if it is there already, unless ``force``; or if it is one of the inputs.
+        UserError: if its name ends otherwise; if it is there already, unless ``force``; or if it is
+            one of the inputs.
     """
+    if path.suffix.lower() not in suffixes:
+        raise UserError(f"{path}: the name must end with {' or '.join(suffixes)}")
     if path.is_dir():
         raise UserError(f"{path}: is a directory; name a file")
     if any(path.resolve() == other.resolve() for other in inputs):
         raise UserError(f"{path}: is an input as well; write to another file")
     if path.exists() and not force:
         raise UserError(f"{path}: is there already; write to another file, or give --force")
-
-
-def check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
-    """Refuse a file name that does not say a format that can be written.
-
-    Raises:
-        UserError: if the name ends otherwise.
-    """
-    if path.suffix.lower() not in suffixes:
-        raise UserError(f"{path}: the name must end with {' or '.join(suffixes)}")
-
-
-XYZ_SUFFIXES = (".xyz", ".extxyz")
-
-
-def is_terminal() -> bool:
-    """Whether somebody watches standard error, where progress is shown."""
-    return sys.stderr.isatty()

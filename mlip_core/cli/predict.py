@@ -1,14 +1,12 @@
 """``mlip-core predict``."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlip_core.cli.console import print_json, print_table, progress_bar
+from mlip_core.cli.console import print_json, print_table
 from mlip_core.cli.models import load_force_field
 from mlip_core.cli.options import (
     XYZ_SUFFIXES,
@@ -20,15 +18,14 @@ from mlip_core.cli.options import (
     Structures,
     Threads,
     check_output,
-    check_suffix,
-    is_terminal,
     label_keys,
 )
+from mlip_core.cli.structures import iterate_structures
+from mlip_core.utils.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from mlip_core.data.frames import Frame, LabelKeys
     from mlip_core.evaluation import EvaluatedStructure
 
 
@@ -53,8 +50,7 @@ def predict(
       mlip-core predict model.zip a.xyz b.h5 -o all.xyz --batch-size 128
       mlip-core predict model.zip test.xyz -o out.xyz --label energy_key=REF_energy --json
     """
-    check_suffix(output, XYZ_SUFFIXES)
-    check_output(output, structures, force)
+    check_output(output, XYZ_SUFFIXES, structures, force)
     labels = label_keys(label, may_be_missing=True)
     force_field = load_force_field(model, threads)
     from mlip_core.evaluation import predict_structures
@@ -64,14 +60,14 @@ def predict(
     n_structures = n_atoms = 0
     with (
         predictions_writer(output) as write,
-        progress_bar("structures", None, is_terminal()) as advance,
+        progress_bar("structures", None) as move_bar,
     ):
-        frames = _frames(structures, labels)
+        frames = iterate_structures(structures, labels)
         for structure in predict_structures(force_field, frames, batch_size):
             write(structure)
             n_structures, n_atoms = n_structures + 1, n_atoms + structure.n_atoms
             _add_errors(errors, structure)
-            advance(n_structures)
+            move_bar(advance=1)
     known = {name: error.summary() for name, error in errors.items() if error.count}
     if json:
         print_json({"structures": n_structures, "atoms": n_atoms, "errors": known})
@@ -115,13 +111,6 @@ class Errors:
             "max": self.largest,
             "unit": self.unit,
         }
-
-
-def _frames(paths: list[Path], labels: "LabelKeys") -> "Iterator[Frame]":
-    from mlip_core.data.frames import iterate_frames
-
-    for path in paths:
-        yield from iterate_frames(path, labels, require=())
 
 
 def _add_errors(errors: dict[str, Errors], structure: "EvaluatedStructure") -> None:

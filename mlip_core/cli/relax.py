@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlip_core.cli.console import print_json, print_table, progress_bar
+from mlip_core.cli.console import print_json, print_table
 from mlip_core.cli.models import load_force_field
 from mlip_core.cli.options import (
+    EXIT_NOT_REACHED,
     XYZ_SUFFIXES,
     Force,
     Json,
@@ -17,17 +18,13 @@ from mlip_core.cli.options import (
     Structures,
     Threads,
     check_output,
-    check_suffix,
-    is_terminal,
 )
 from mlip_core.utils.errors import UserError
+from mlip_core.utils.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
-
-EXIT_NOT_REACHED = 3
-"""There is a result, but not the one asked for."""
 
 
 def relax(
@@ -54,8 +51,7 @@ def relax(
       mlip-core relax model.zip molecule.xyz -o relaxed.xyz
       mlip-core relax model.zip POSCAR -o relaxed.xyz --cell --fmax 0.001
     """
-    check_suffix(output, XYZ_SUFFIXES)
-    check_output(output, structures, force)
+    check_output(output, XYZ_SUFFIXES, structures, force)
     from mlip_core.data.frames import read_frames
     from mlip_core.reference.extxyz import write_extxyz
 
@@ -68,12 +64,12 @@ def relax(
 
     calculator = ForceFieldCalculator(force_field)
     relaxed, rows = [], []
-    with progress_bar("structures", len(frames), is_terminal()) as advance:
-        for count, frame in enumerate(frames, start=1):
+    with progress_bar("structures", len(frames)) as move_bar:
+        for frame in frames:
             found, about = _relaxed(frame.atoms, calculator, fmax, steps, cell)
             relaxed.append(found)
             rows.append({"structure": f"{Path(frame.file).name}:{frame.index}"} | about)
-            advance(count)
+            move_bar(advance=1)
     write_extxyz(output, relaxed)
     _report(rows, output, json)
     if not all(row["converged"] for row in rows):

@@ -34,7 +34,7 @@ class CommitteeValues:
     @property
     def energy_spread(self) -> float:
         """Standard deviation of the energy, eV."""
-        return float(self.energies.std(ddof=1))
+        return float(mean_and_spread(self.energies)[1])
 
     @cached_property
     def mean_forces(self) -> np.ndarray:

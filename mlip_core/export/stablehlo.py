@@ -73,8 +73,8 @@ def export_force_field(
         raise UserError(f"platforms: {unknown or 'none'}; choose from {', '.join(PLATFORMS)}")
     min_edges = _min_edges(force_field)
     with collector_paused(), _no_source_places(), for_any_backend():
-        program = export.export(jax.jit(_function(force_field)), platforms=platforms)(
-            *_arguments(min_edges)
+        program = export.export(jax.jit(_prediction_function(force_field)), platforms=platforms)(
+            *_argument_types(min_edges)
         )
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         description = _description(force_field, platforms, min_edges)
@@ -94,7 +94,7 @@ def _no_source_places() -> Iterator[None]:
         jax.config.update(name, before)
 
 
-def _function(force_field: ForceField) -> Callable[..., tuple[Array, Array, Array]]:
+def _prediction_function(force_field: ForceField) -> Callable[..., tuple[Array, Array, Array]]:
     """The force field as a function of arrays; edges may come in any order."""
     predictor = ForceFieldPredictor(force_field.predictor.mlip_network, predict_stress=True)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, np.float32), force_field.params)
@@ -122,7 +122,7 @@ def _function(force_field: ForceField) -> Callable[..., tuple[Array, Array, Arra
     return predict
 
 
-def _arguments(min_edges: int) -> tuple[jax.ShapeDtypeStruct, ...]:
+def _argument_types(min_edges: int) -> tuple[jax.ShapeDtypeStruct, ...]:
     scope = export.SymbolicScope((f"e >= {min_edges}", "n >= 1"))
     n, e = export.symbolic_shape("n, e", scope=scope)
     return (

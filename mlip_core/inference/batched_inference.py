@@ -8,24 +8,22 @@ graphs, and the last one is used by whoever asked for it. Memory does not grow w
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple, Self
 
 import jax
 import numpy as np
 from ase import Atoms
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from mlip_core.data.frames import Frame, frame_from_atoms
 from mlip_core.data.helpers.batching import BatchAssembler
 from mlip_core.data.helpers.data_prefetching import create_prefetch_iterator
 from mlip_core.data.helpers.graph_store import GraphStore
-from mlip_core.inference.packing import Buckets
+from mlip_core.inference.buckets import Buckets
 from mlip_core.inference.values import Values
 from mlip_core.inference.windows import Source, Window, count_structures, iterate_windows
 from mlip_core.models.force_field import ForceField
 from mlip_core.typing import Prediction
+from mlip_core.utils.progress_bar import progress_bar
 
 _BATCHES_PER_WINDOW = 32
 
@@ -111,15 +109,15 @@ def iterate_predictions(
     n_structures = _BATCHES_PER_WINDOW * batch_size
     windows = iterate_windows(frames, force_field.dataset_info, n_structures)
     model = _Model.of(force_field, Buckets(batch_size, max_n_node, max_n_edge))
-    with _bar(count_structures(frames), progress) as advance:
+    with progress_bar("structures", count_structures(frames), progress) as move_bar:
         previous: _Pending | None = None
         for window in create_prefetch_iterator(windows, 1):
             pending = model.dispatch(window)
             if previous is not None:
-                yield from previous.collect(advance)
+                yield from previous.collect(move_bar)
             previous = pending
         if previous is not None:
-            yield from previous.collect(advance)
+            yield from previous.collect(move_bar)
 
 
 class _FreeAtoms(NamedTuple):
@@ -155,7 +153,7 @@ class _Pending(NamedTuple):
     of_dataset: np.ndarray
     of_model: np.ndarray
 
-    def collect(self, advance: Callable[[int], None]) -> Iterator[tuple[Frame, Values]]:
+    def collect(self, move_bar: Callable[..., None]) -> Iterator[tuple[Frame, Values]]:
         """Wait for the predictions and give them in the order of the window."""
         values: list[Values] = [Values()] * len(self.frames)
         for rows, n_node, prediction in self.batches:
@@ -163,7 +161,7 @@ class _Pending(NamedTuple):
                 rows.tolist(), self._values(rows, n_node, prediction), strict=True
             ):
                 values[row] = found
-            advance(len(rows))
+            move_bar(advance=len(rows))
         yield from zip(self.frames, values, strict=True)
 
     def _values(
@@ -238,15 +236,3 @@ def _as_prediction(values: Values) -> Prediction:
         pressure=None if stress is None else -float(np.trace(stress)) / 3,
         interaction_energy=values.interaction_energy,
     )
-
-
-@contextmanager
-def _bar(total: int | None, is_shown: bool) -> Iterator[Callable[[int], None]]:
-    """A function that moves a bar on by so many structures."""
-    if not is_shown:
-        yield lambda _: None
-        return
-    columns = "[progress.description]{task.description}", BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("structures", total=total)
-        yield lambda count: bar.advance(task, count)

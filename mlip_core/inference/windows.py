@@ -17,7 +17,7 @@ from mlip_core.utils.errors import UserError
 
 _MANIFEST = "manifest.json"
 # A window ends at the first structure with which it has so many atoms.
-_ATOMS = 50_000
+_MAX_ATOMS = 50_000
 
 Source = Iterable[Frame] | str | os.PathLike[str]
 
@@ -74,7 +74,7 @@ def _windows_of_frames(
         _require_known_elements(frame, info)
         group.append(frame)
         n_atoms += len(frame)
-        if len(group) == n_structures or n_atoms >= _ATOMS:
+        if len(group) == n_structures or n_atoms >= _MAX_ATOMS:
             yield _window(group, info)
             group, n_atoms = [], 0
     if group:
@@ -111,7 +111,7 @@ def _windows_of_shard(shard: Shard, info: DatasetInfo, n_structures: int) -> Ite
     unlabelled = replace(shard.segment, energy=None, forces=None, stress=None, force_squares=None)
     store = _store(unlabelled, info)
     rows_of_shard = np.arange(len(shard))
-    is_end = np.diff(rows_of_shard // n_structures) + np.diff(shard.segment.node_ends // _ATOMS)
+    is_end = np.diff(rows_of_shard // n_structures) + np.diff(shard.segment.node_ends // _MAX_ATOMS)
     for rows in np.split(rows_of_shard, np.flatnonzero(is_end) + 1):
         frames = [_frame_of_shard(shard, row) for row in rows.tolist()]
         for frame in frames:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from mlip_core.simulation.verlet_list import Capacity, Geometry, VerletList
+from mlip_core.simulation.capacity import Capacity
+from mlip_core.simulation.verlet_list import Geometry, VerletList
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import atomic_path
 

@@ -15,11 +15,11 @@ from ase import Atoms
 from mlip_core.data.helpers.edge_blocks import (
     PaddedEdges,
     SortedEdges,
-    choose_block_size,
     count_block_slots,
     pad_edges,
 )
 from mlip_core.data.helpers.neighborhood import Pairs, both_directions, get_pairs
+from mlip_core.simulation.capacity import Capacity
 from mlip_core.utils.errors import UserError
 
 # The widest skin: beyond it, lists last longer than it takes to notice.
@@ -30,10 +30,6 @@ _FRACTIONS = np.linspace(1.0, 0.0, 9)
 _ALL_PAIRS_UP_TO = 48
 # Where all pairs are listed, so far may an atom go: single precision holds short ways better.
 _FARTHEST = 2.0
-# An atom may get so many times as many neighbours as any has now, whatever the head-room for all.
-_DENSEST = 1.75
-# Numbers of neighbours are told apart in thousandths of atoms.
-_ATOM = 1000
 
 
 class Geometry(NamedTuple):
@@ -55,32 +51,6 @@ class Geometry(NamedTuple):
         pbc = (bool(atoms.pbc[0]), bool(atoms.pbc[1]), bool(atoms.pbc[2]))
         cell = atoms.cell.array.copy() if any(pbc) else np.zeros((3, 3))
         return cls(atoms.positions.copy(), cell, pbc)
-
-
-class Capacity(NamedTuple):
-    """The shape of a padded graph.
-
-    Attributes:
-        n_node: nodes, at least one of them padding.
-        n_edge: edge slots, a multiple of ``block_size`` and at least one run of them padding.
-        block_size: slots of a run of edges with one receiver.
-        max_runs: most runs of a node.
-    """
-
-    n_node: int
-    n_edge: int
-    block_size: int
-    max_runs: int
-
-    def holds(self, neighbour_counts: np.ndarray) -> bool:
-        """Whether atoms with so many neighbours fit in."""
-        n_slots = int(count_block_slots(neighbour_counts, self.block_size).sum())
-        most = int(neighbour_counts.max(initial=0))
-        return (
-            len(neighbour_counts) < self.n_node
-            and n_slots < self.n_edge
-            and most <= self.block_size * self.max_runs
-        )
 
 
 class VerletList:
@@ -151,9 +121,15 @@ class VerletList:
         sizes = [len(geometry.positions) for geometry in geometries]
         within = _joined_counts(found, sizes, self._cutoff)
         if self._capacity is None or not self._capacity.holds(within):
-            molten = _neighbours_when_molten(geometries, self._cutoff)
+            molten = _neighbors_when_molten(geometries, self._cutoff)
             expected = np.maximum(within, molten) if self._edge_multiplier > 1 else within
-            self._capacity = self._enlarged(expected, _most_neighbours(geometries))
+            self._capacity = Capacity.made_for(
+                expected,
+                _most_neighbors(geometries),
+                self._edge_multiplier,
+                self._node_multiplier,
+                self._capacity,
+            )
         self._skin = self._widest_that_fits(found, sizes)
         kept = [_nearer(pairs, self._cutoff + self._skin) for pairs in found]
         self._edges = _joined_edges(kept, sizes)
@@ -246,29 +222,6 @@ class VerletList:
             for pairs, size in zip(found, sizes, strict=True)
         )
 
-    def _enlarged(self, neighbour_counts: np.ndarray, most: int) -> Capacity:
-        """Room for these numbers of neighbours and, by the multiplier, for more.
-
-        A crystal has one or two numbers of neighbours and a melt many: runs are chosen for numbers
-        that are spread by the multiplier.
-        """
-        histogram = _spread(neighbour_counts, self._edge_multiplier, most)
-        size = choose_block_size(histogram)
-        slots = count_block_slots(np.arange(len(histogram)), size)
-        needed = (
-            int(count_block_slots(neighbour_counts, size).sum()),
-            -(-int(histogram @ slots) // _ATOM),
-            int(np.ceil(self._edge_multiplier * neighbour_counts.sum())),
-        )
-        n_slots = min(max(needed), len(neighbour_counts) * -(-most // size) * size)
-        n_node = int(np.ceil(len(neighbour_counts) * self._node_multiplier)) + 1
-        n_edge = (-(-n_slots // size) + 1) * size
-        densest = min(most, int(_DENSEST * neighbour_counts.max(initial=0)))
-        max_runs = max(1, -(-max(densest, len(histogram) - 1) // size))
-        old = self._capacity or Capacity(0, 0, 1, 1)
-        n_edge = max(n_edge, -(-old.n_edge // size) * size)
-        return Capacity(max(n_node, old.n_node), n_edge, size, max_runs)
-
     def _padded(self, edges: SortedEdges, dtype: Any) -> PaddedEdges:
         return pad_edges(
             edges,
@@ -280,14 +233,14 @@ class VerletList:
         )
 
 
-def _most_neighbours(geometries: Sequence[Geometry]) -> int:
+def _most_neighbors(geometries: Sequence[Geometry]) -> int:
     """The most neighbours that an atom can ever have: without images, all other atoms."""
     if any(any(geometry.pbc) for geometry in geometries):
         return np.iinfo(np.int32).max
     return max((len(geometry.positions) - 1 for geometry in geometries), default=0)
 
 
-def _neighbours_when_molten(geometries: Sequence[Geometry], cutoff: float) -> np.ndarray:
+def _neighbors_when_molten(geometries: Sequence[Geometry], cutoff: float) -> np.ndarray:
     """Neighbours of each atom if its crystal lost all order, ``[n_atoms]``; else 0.
 
     Where the cutoff lies between two shells of a crystal, disorder brings many more within it.
@@ -299,26 +252,6 @@ def _neighbours_when_molten(geometries: Sequence[Geometry], cutoff: float) -> np
     ]
     sizes = [len(geometry.positions) for geometry in geometries]
     return np.ceil(np.repeat(counts, sizes) * volume_within).astype(np.int64)
-
-
-def _spread(neighbour_counts: np.ndarray, factor: float, most: int) -> np.ndarray:
-    """How many atoms, in thousandths, have 0, 1, 2, … neighbours if each may have more or fewer.
-
-    Args:
-        neighbour_counts: ``[n_atoms]``.
-        factor: by which a number may change, up and down, or if that is more by its square root;
-            each number in between is equally likely. 1 for numbers that stay.
-        most: the largest number possible.
-    """
-    histogram = np.bincount(neighbour_counts)
-    numbers = np.arange(len(histogram))
-    change = np.maximum((factor - 1) * numbers, np.sqrt(numbers) if factor > 1 else 0)
-    lows = np.maximum(0, numbers - change).astype(int)
-    highs = np.minimum(most, np.ceil(numbers + change)).astype(int)
-    spread = np.zeros(int(highs.max(initial=0)) + 1)
-    for n_atoms, low, high in zip(histogram, lows, highs, strict=True):
-        spread[low : high + 1] += n_atoms / (high + 1 - low)
-    return np.ceil(_ATOM * spread).astype(np.int64)
 
 
 def _nearer(pairs: Pairs, distance: float) -> Pairs:

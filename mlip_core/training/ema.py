@@ -44,16 +44,6 @@ def exponentially_moving_average(decay: float = 0.99) -> EMAParameterTransformat
     return EMAParameterTransformation(init, update)
 
 
-@jax.jit
-def add_to_mean(mean: EMAState, params: Params) -> EMAState:
-    """The plain mean of parameters with one more, in ``params_ema``; it has no bias."""
-    step = mean.step + 1
-    average = jax.tree.map(
-        lambda old, new: old + (new - old) / step.astype(old.dtype), mean.params_ema, params
-    )
-    return EMAState(average, step)
-
-
 def get_debiased_params(state: EMAState, decay: float) -> Params:
     """The weighted mean of the parameters seen so far; not a number before the first update."""
     log_decay = math.log(decay) if decay > 0 else -math.inf

@@ -8,7 +8,7 @@ import jraph
 from jax.sharding import Mesh
 
 from mlip_core.training.in_flight import InFlight
-from mlip_core.training.metrics_reweighting import Counts, MetricSums, count_batch, empty_sums
+from mlip_core.training.metric_sums import Counts, MetricSums, count_batch, empty_sums
 from mlip_core.training.parallel import average_over_devices, on_each_device
 from mlip_core.training.training_step import LossFunction, Metrics
 

@@ -39,14 +39,12 @@ def mask_optimizer_for_finetuning(
                 f"finetuning_blocks: the network has no block {name!r}; "
                 f"there are: {', '.join(blocks)}"
             )
-    labels = jax.tree_util.tree_map_with_path(
-        lambda path, _: (
-            "trained"
-            if any(_lies_in(_joined(path), name) for name in finetuning_blocks)
-            else "frozen"
-        ),
-        params,
-    )
+
+    def label(path: tuple[Any, ...], _: Any) -> str:
+        is_trained = any(_lies_in(_joined(path), name) for name in finetuning_blocks)
+        return "trained" if is_trained else "frozen"
+
+    labels = jax.tree_util.tree_map_with_path(label, params)
     return optax.multi_transform({"trained": optimizer, "frozen": optax.set_to_zero()}, labels)
 
 

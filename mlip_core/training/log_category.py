@@ -1,6 +1,8 @@
-"""What kind of data is being logged."""
+"""What is logged, and by what."""
 
+from collections.abc import Callable
 from enum import Enum
+from typing import Any
 
 
 class LogCategory(Enum):
@@ -22,3 +24,7 @@ class LogCategory(Enum):
     TEST_METRICS = 3
     SYSTEM_METRICS = 4
     CLEANUP_AFTER_CKPT_RESTORATION = 5
+
+
+Logger = Callable[[LogCategory, dict[str, Any], int], None]
+"""A function of a category, what to log, and the number of the epoch."""

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from mlip_core.training.metrics_reweighting import Counts, count_of
+from mlip_core.training.metric_sums import Counts, count_of
 
 DATA_AXIS = "data"
 
@@ -42,7 +42,7 @@ def replicate(tree: Any, mesh: Mesh | None) -> Any:
     return put(tree, NamedSharding(mesh, PartitionSpec()) if mesh else None)
 
 
-def local(tree: Any) -> Any:
+def as_local(tree: Any) -> Any:
     """Arrays that all devices have, as this process has them: to use without the others."""
     return jax.tree.map(_local, tree)
 

@@ -12,11 +12,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mlip_core.training.log_category import LogCategory
+from mlip_core.training.log_category import LogCategory, Logger
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import write_text
-
-Logger = Callable[[LogCategory, dict[str, Any], int], None]
 
 _TITLES = {
     LogCategory.BEST_MODEL: "Best model",
@@ -24,6 +22,14 @@ _TITLES = {
     LogCategory.EVAL_METRICS: "Validation set",
     LogCategory.TEST_METRICS: "Test set",
     LogCategory.SYSTEM_METRICS: "System",
+}
+
+_PREFIXES = {
+    LogCategory.BEST_MODEL: "best",
+    LogCategory.TRAIN_METRICS: "train",
+    LogCategory.EVAL_METRICS: "valid",
+    LogCategory.TEST_METRICS: "test",
+    LogCategory.SYSTEM_METRICS: "system",
 }
 
 
@@ -127,15 +133,6 @@ def log_metrics_to_tensorboard(directory: str | os.PathLike[str]) -> Logger:
         writer.flush()
 
     return log_metrics_to_tracker(add)
-
-
-_PREFIXES = {
-    LogCategory.BEST_MODEL: "best",
-    LogCategory.TRAIN_METRICS: "train",
-    LogCategory.EVAL_METRICS: "valid",
-    LogCategory.TEST_METRICS: "test",
-    LogCategory.SYSTEM_METRICS: "system",
-}
 
 
 def _scalars(category: LogCategory, to_log: dict[str, Any]) -> dict[str, float]:

@@ -16,46 +16,41 @@ from jax.sharding import Mesh
 
 from mlip_core.models.force_field import ForceField
 from mlip_core.models.loss import Loss
+from mlip_core.training.averages import (
+    evaluates_average,
+    params_to_evaluate,
+    with_empty_swa_mean,
+    with_epoch_in_swa_mean,
+)
 from mlip_core.training.batches import device_batches, steps_per_epoch
+from mlip_core.training.course import Course
 from mlip_core.training.decisions import (
     cooldown_scale,
-    epochs_before_cooldown,
     loss_limit,
     plateau_scale,
     should_stop_early,
 )
-from mlip_core.training.ema import (
-    EMAState,
-    add_to_mean,
-    exponentially_moving_average,
-    get_debiased_params,
-)
+from mlip_core.training.ema import exponentially_moving_average
 from mlip_core.training.evaluation import make_evaluation_step, run_evaluation
 from mlip_core.training.history import History
 from mlip_core.training.in_flight import InFlight
 from mlip_core.training.log_category import LogCategory
-from mlip_core.training.metrics_reweighting import MetricSums
+from mlip_core.training.metric_sums import MetricSums
 from mlip_core.training.optimizer import LEARNING_RATE
 from mlip_core.training.parallel import mesh_of_all_devices, replicate
 from mlip_core.training.progress import TrainingProgress
 from mlip_core.training.resume_checkpoints import ResumePoint
 from mlip_core.training.standing import Best, Position
-from mlip_core.training.training_io_handler import OtherCourseError, TrainingIOHandler, snapshot
+from mlip_core.training.training_io_handler import TrainingIOHandler
 from mlip_core.training.training_loggers import log_metrics_to_line
 from mlip_core.training.training_loop_config import TrainingLoopConfig
-from mlip_core.training.training_state import TrainingState, init_training_state
+from mlip_core.training.training_state import TrainingState, init_training_state, snapshot
 from mlip_core.training.training_step import make_train_step
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.stopping import StoppedError
 
 EVALUATION_ORDER = 0
 """The epoch whose order of data evaluations use: always the same, so that sums round alike."""
-
-SWA_MEAN = "swa_mean"
-"""Name of the mean of stochastic weight averaging in the extras of the training state."""
-
-NOT_OF_THE_COURSE = {"num_epochs", "early_stopping"}
-"""Settings that only say where a training ends, not how it gets there."""
 
 logger = logging.getLogger(__name__)
 
@@ -136,13 +131,19 @@ class TrainingLoop:
         if config.eval_num_graphs is not None:
             self._validation_dataset = validation_dataset.subset(config.eval_num_graphs)
         self._force_field = force_field
+        self._loss = loss
         self._io = io_handler or _default_io_handler()
         self._progress = progress
         if progress is not None:
             self._io.attach_logger(progress.log)
-        self._loss = loss
         self._should_stop = should_stop or (lambda: False)
         self._steps_here = 0
+        self._course = Course(
+            config,
+            steps_per_epoch=steps_per_epoch(train_dataset, self.mesh),
+            devices_per_step=self.mesh.size if self.mesh else 1,
+            directory=self._io.config.local_model_output_dir,
+        )
         ema_fun = exponentially_moving_average(config.ema_decay)
         self._train_step = make_train_step(
             force_field.predictor,
@@ -156,11 +157,9 @@ class TrainingLoop:
         self._evaluation_step = make_evaluation_step(
             force_field.predictor, loss, self.mesh, config.matmul_precision
         )
-        state = init_training_state(force_field.params, optimizer, ema_fun)
-        if config.swa_start_epoch is not None:
-            mean = jax.tree.map(jnp.zeros_like, state.params)
-            extras = {SWA_MEAN: EMAState(mean, jnp.zeros((), jnp.int32))}
-            state = dataclasses.replace(state, extras=extras)
+        state = with_empty_swa_mean(
+            init_training_state(force_field.params, optimizer, ema_fun), config
+        )
         self.training_state: TrainingState = replicate(state, self.mesh)
         self.history = History()
         self._position = Position()
@@ -196,9 +195,8 @@ class TrainingLoop:
         """
         self._io.save_dataset_info(self._force_field.dataset_info)
         if self._progress is not None:
-            n_steps = steps_per_epoch(self._train_dataset, self.mesh)
-            finished = max(self._position.finished_epochs, 0)
-            self._progress.start(self.config.num_epochs, n_steps, finished)
+            finished = self._position.finished_epochs
+            self._progress.start(self.config.num_epochs, self._course.steps_per_epoch, finished)
         try:
             self._run()
         except StoppedError:
@@ -322,8 +320,9 @@ class TrainingLoop:
         """Compare the count of accumulated gradients with that of ``optax.MultiSteps``."""
         state = self.training_state
         n_steps = self.config.num_gradient_accumulation_steps
-        found = optax.tree.get_all_with_path(state.optimizer_state, "mini_step")
-        if int(found[0][1]) != int(state.acc_steps) if found else n_steps != 1:
+        counts = optax.tree.get_all_with_path(state.optimizer_state, "mini_step")
+        is_same = int(counts[0][1]) == int(state.acc_steps) if counts else n_steps == 1
+        if not is_same:
             raise UserError(
                 f"num_gradient_accumulation_steps of the training loop, {n_steps}, is not that of "
                 f"the optimizer; give both the same"
@@ -358,12 +357,8 @@ class TrainingLoop:
         self._io.save_history(self.history)
         if self._io.is_resume_point_due(epoch):
             self._save_resume_point()
-        if epoch == self._epochs_before_cooldown() < self.config.num_epochs:
+        if epoch == self._course.branch_epoch < self.config.num_epochs:
             self._save_resume_point(is_branch=True)
-
-    def _epochs_before_cooldown(self, num_epochs: int | None = None) -> int:
-        num_epochs = self.config.num_epochs if num_epochs is None else num_epochs
-        return epochs_before_cooldown(num_epochs, self.config.cooldown)
 
     def _go_back(self, reason: str) -> None:
         """Go on from the end of the best epoch with a smaller learning rate."""
@@ -380,7 +375,9 @@ class TrainingLoop:
         scale = divergence.factor**position.rollbacks
         logger.warning(
             "%s; going on from epoch %d with %g times the learning rate",
-            *(place, position.epoch, scale),
+            place,
+            position.epoch,
+            scale,
         )
         self._io.log(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, position.epoch)
         self._save_resume_point()
@@ -404,8 +401,8 @@ class TrainingLoop:
     def _evaluate_and_judge(self) -> None:
         """Changes nothing that a checkpoint holds before the evaluation is done."""
         epoch = self._position.epoch
-        state = self._with_swa_mean(self.training_state)
-        params = self._params_to_evaluate(state)
+        state = with_epoch_in_swa_mean(self.training_state, self.config, epoch)
+        params = params_to_evaluate(state, self.config)
         metrics = self._evaluate(params, self._validation_batches(), epoch)
         if epoch > 0 and not math.isfinite(metrics["loss"]):
             raise _DivergedError("the loss of the validation set is not finite any more")
@@ -420,32 +417,14 @@ class TrainingLoop:
         self.history.add_metrics(epoch, "valid_", metrics)
         self.history.add_metrics(epoch, "", best)
 
-    def _with_swa_mean(self, state: TrainingState) -> TrainingState:
-        """The state at the end of an epoch, whose parameters enter the mean if it has begun."""
-        start = self.config.swa_start_epoch
-        if start is None or self._position.epoch < start or state.extras is None:
-            return state
-        mean = add_to_mean(state.extras[SWA_MEAN], state.params)
-        return dataclasses.replace(state, extras=state.extras | {SWA_MEAN: mean})
-
-    def _params_to_evaluate(self, state: TrainingState) -> Any:
-        """Copies, since the next step takes over the memory of the state."""
-        mean = (state.extras or {}).get(SWA_MEAN)
-        if mean is not None and int(mean.step) > 0:
-            return snapshot(mean.params_ema)
-        if self.config.use_ema_params_for_eval and int(state.num_steps) > 0:
-            return _debias(state.ema_state, self.config.ema_decay)
-        return snapshot(state.params)
-
     def _best_of(self, state: TrainingState, loss: float, epoch: int) -> Best:
-        return Best(snapshot(state), self._params_to_evaluate(state), loss, epoch)
+        return Best(snapshot(state), params_to_evaluate(state, self.config), loss, epoch)
 
     def _save_best_model(self) -> None:
-        is_averaged = self.config.use_ema_params_for_eval or self.config.swa_start_epoch is not None
         self._io.save_checkpoint(
             self.training_state,
             self._best.epoch,
-            averaged_params=self._best.params if is_averaged else None,
+            averaged_params=self._best.params if evaluates_average(self.config) else None,
             best_loss=self._best.loss,
         )
 
@@ -453,11 +432,11 @@ class TrainingLoop:
 
     def _resume(self) -> bool:
         template = {"state": self.training_state, "best": self.training_state}
-        point = self._io.restore_resume_point(template, self._is_on_the_way)
+        point = self._io.restore_resume_point(template, self._course.includes)
         if point is None:
             return False
         record = point.record
-        self._check_identity(record["identity"])
+        self._course.check_settings(record)
         arrays = replicate(point.arrays, self.mesh)
         self.training_state = arrays["state"]
         if point.scalars:
@@ -469,21 +448,6 @@ class TrainingLoop:
         finished = self._position.finished_epochs
         self._io.log(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, finished)
         return True
-
-    def _is_on_the_way(self, record: dict[str, Any]) -> bool:
-        """Whether a checkpoint, perhaps of another ``num_epochs``, is one of this training too."""
-        theirs = record["num_epochs"]
-        if theirs == self.config.num_epochs:
-            return True
-        shared = min(self._epochs_before_cooldown(theirs), self._epochs_before_cooldown())
-        is_on_the_way = bool(record["position"]["epoch"] <= shared)
-        if theirs > self.config.num_epochs and not is_on_the_way:
-            raise OtherCourseError(
-                f"{self._io.config.local_model_output_dir}: is trained for {theirs} epochs, beyond "
-                f"num_epochs = {self.config.num_epochs}; train into another directory, or set "
-                f"clear_previous_checkpoints"
-            )
-        return is_on_the_way
 
     def _restore_model(self) -> bool:
         restored = self._io.restore_model(self.training_state)
@@ -499,8 +463,7 @@ class TrainingLoop:
     def _save_resume_point(self, is_branch: bool = False) -> None:
         history = self.history.copy()
         record = {
-            "identity": self._identity(),
-            "num_epochs": self.config.num_epochs,
+            **self._course.to_json(),
             "position": dataclasses.asdict(self._position),
             "best_loss": self._best.loss,
             "best_epoch": self._best.epoch,
@@ -516,22 +479,6 @@ class TrainingLoop:
             self._position.order, ResumePoint(arrays, scalars, record, is_sound), is_branch
         )
 
-    def _identity(self) -> dict[str, Any]:
-        """What has to be the same for a training to go on as it would have."""
-        return self.config.model_dump(mode="json", exclude=NOT_OF_THE_COURSE) | {
-            "steps_per_epoch": steps_per_epoch(self._train_dataset, self.mesh),
-            "devices_per_step": self.mesh.size if self.mesh else 1,
-        }
-
-    def _check_identity(self, stored: dict[str, Any]) -> None:
-        for name, value in self._identity().items():
-            if stored.get(name) != value:
-                directory = self._io.config.local_model_output_dir
-                raise UserError(
-                    f"{directory}: its training has {name} = {stored.get(name)}, this one {value}; "
-                    f"train into another directory, or set clear_previous_checkpoints"
-                )
-
 
 def _check_not_empty(dataset: Any, name: str) -> None:
     if hasattr(dataset, "__len__") and len(dataset) == 0:
@@ -542,6 +489,3 @@ def _default_io_handler() -> TrainingIOHandler:
     io_handler = TrainingIOHandler()
     io_handler.attach_logger(log_metrics_to_line)
     return io_handler
-
-
-_debias = jax.jit(get_debiased_params, static_argnums=1)

@@ -54,3 +54,9 @@ def init_training_state(
         )
 
     return init(initial_params)
+
+
+@jax.jit
+def snapshot(tree: Any) -> Any:
+    """A copy on the device, made when its turn comes: later steps do not change it."""
+    return jax.tree.map(jnp.copy, tree)

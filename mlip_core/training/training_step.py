@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 
 from mlip_core.training.ema import EMAParameterTransformation
-from mlip_core.training.metrics_reweighting import MetricSums, count_batch, empty_sums
+from mlip_core.training.metric_sums import Counts, MetricSums, count_batch, empty_sums
 from mlip_core.training.parallel import average_over_devices, on_each_device
 from mlip_core.training.training_state import TrainingState
 from mlip_core.utils.garbage import collector_paused
@@ -103,7 +103,39 @@ def make_train_step(
             for each device, and the step is that of all their structures in one batch.
         matmul_precision: of the factors of matrix products; see ``TrainingLoopConfig``.
     """
-    # Compiled by itself only so that its trace is kept: metrics_of and gradients_of share it.
+    gradients_of, metrics_of = _gradient_functions(predictor, loss_fun, mesh, matmul_precision)
+
+    def step(
+        state: TrainingState,
+        sums: MetricSums,
+        batch: jraph.GraphsTuple,
+        epoch: Any,
+        learning_rate_scale: Any,
+        loss_limit: Any,
+    ) -> StepResult:
+        gradients, metrics, counts = gradients_of(state.params, batch, epoch)
+        updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
+        updates = jax.tree.map(lambda x: x * learning_rate_scale.astype(x.dtype), updates)
+        state = _advance(state, updates, optimizer_state, ema_fun, num_gradient_accumulation_steps)
+        metrics |= _norms(gradients, updates)
+        counts = dataclasses.replace(counts, batches=jnp.int32(1), updates=_was_updated(state))
+        sums = sums.add(metrics, counts, _is_sound(metrics, loss_limit))
+        # A copy: the next step takes over the memory of the sums.
+        return state, sums, jnp.copy(sums.is_sound)
+
+    return TrainStep(step, metrics_of)
+
+
+def _gradient_functions(
+    predictor: Any, loss_fun: LossFunction, mesh: Mesh | None, matmul_precision: str | None
+) -> tuple[Callable[..., tuple[Any, Metrics, Counts]], Callable[..., Metrics]]:
+    """Two functions of parameters, batch and epoch.
+
+    The first gives gradients, metrics and what these are averages over, for all devices together.
+    The second gives all metrics of a step, to learn their names and types: it takes no gradients,
+    which would take long to trace.
+    """
+    # Compiled by itself only so that its trace is kept: both functions share it.
     predict = jax.jit(predictor.apply)
 
     def loss_of(params: Any, batch: jraph.GraphsTuple, epoch: Any) -> tuple[jax.Array, Metrics]:
@@ -119,29 +151,9 @@ def make_train_step(
     def metrics_of(params: Any, batch: jraph.GraphsTuple, epoch: Any) -> Metrics:
         if mesh is not None:
             batch = jax.tree.map(lambda array: array[0], batch)
-        metrics = loss_of(params, batch, epoch)[1]
-        return metrics | _norms(params, params)
+        return loss_of(params, batch, epoch)[1] | _norms(params, params)
 
-    def step(
-        state: TrainingState,
-        sums: MetricSums,
-        batch: jraph.GraphsTuple,
-        epoch: Any,
-        learning_rate_scale: Any,
-        loss_limit: Any,
-    ) -> StepResult:
-        gradients, metrics, counts = shared_gradients_of(state.params, batch, epoch)
-        updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
-        updates = jax.tree.map(lambda x: x * learning_rate_scale.astype(x.dtype), updates)
-        state = _advance(state, updates, optimizer_state, ema_fun, num_gradient_accumulation_steps)
-        metrics |= _norms(gradients, updates)
-        counts = dataclasses.replace(counts, batches=jnp.int32(1), updates=_was_updated(state))
-        sums = sums.add(metrics, counts, _is_sound(metrics, loss_limit))
-        # A copy: the next step takes over the memory of the sums.
-        return state, sums, jnp.copy(sums.is_sound)
-
-    shared_gradients_of = gradients_of if mesh is None else on_each_device(gradients_of, mesh)
-    return TrainStep(step, metrics_of)
+    return gradients_of if mesh is None else on_each_device(gradients_of, mesh), metrics_of
 
 
 def _is_sound(metrics: Metrics, loss_limit: Any) -> jax.Array:

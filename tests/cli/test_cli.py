@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import ase.io
@@ -281,7 +280,7 @@ def test_installed_program(here):
 
 
 def test_help_is_there_at_once():
-    """Without JAX, NumPy or ASE; the fastest of three, since the machine may be busy."""
+    """Without JAX, NumPy or ASE; in processor time, since the machine may be busy."""
     program = (
         "import sys; sys.argv = ['mlip-core', '--help']\n"
         "from mlip_core.cli.main import app\n"
@@ -289,13 +288,14 @@ def test_help_is_there_at_once():
         "except SystemExit: assert not {'jax', 'numpy', 'ase', 'rich'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
-    assert min(_seconds([PROGRAM, "--version"]) for _ in range(3)) < 1.0
+    assert _processor_seconds([PROGRAM, "--version"]) < 1.0
 
 
-def _seconds(command: list) -> float:
-    start = time.perf_counter()
+def _processor_seconds(command: list) -> float:
+    before = os.times()
     subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - start
+    after = os.times()
+    return sum(after[2:4]) - sum(before[2:4])
 
 
 def test_completion_is_offered():

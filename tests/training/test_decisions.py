@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from mlip_core.models.loss import MSELoss
+from mlip_core.training.averages import params_to_evaluate
 from mlip_core.training.decisions import (
     cooldown_scale,
     epochs_before_cooldown,
@@ -119,7 +120,7 @@ def test_weights_are_averaged_from_an_epoch_on() -> None:
     loop = make_loop(num_epochs=4, loop_options={"swa_start_epoch": 2})
     loop.run()
     mean = jax.tree.map(lambda *leaves: np.mean(leaves, axis=0), *ends)
-    evaluated = loop._params_to_evaluate(loop.training_state)
+    evaluated = params_to_evaluate(loop.training_state, loop.config)
     jax.tree.map(
         lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), evaluated, mean
     )

@@ -9,7 +9,7 @@ import pytest
 
 from mlip_core.models.loss import HuberLoss, Loss, MSELoss
 from mlip_core.training import TrainingIOHandler
-from mlip_core.training.metrics_reweighting import count_batch
+from mlip_core.training.metric_sums import count_batch
 from tests.training.tiny import make_dataset, make_force_field, make_loop
 
 HAS = {

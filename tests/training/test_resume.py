@@ -12,8 +12,8 @@ import jax
 import numpy as np
 import pytest
 
+from mlip_core.training.course import OtherCourseError
 from mlip_core.training.packing import digest, pack
-from mlip_core.training.training_io_handler import OtherCourseError
 from mlip_core.utils.errors import UserError
 from mlip_core.utils.stopping import EXIT_RESUME
 from tests.training.tiny import make_dataset, make_force_field, make_loop

@@ -1,9 +1,7 @@
-"""Checkpoints of the best models, restoring, uploading, loggers, tables and progress."""
+"""Checkpoints of the best models, restoring, uploading and tables."""
 
 import dataclasses
-import io
 import json
-import math
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,17 +16,8 @@ from pydantic import ValidationError
 from mlip_core.data import DatasetInfo
 from mlip_core.models.params_loading import load_parameters_from_checkpoint
 from mlip_core.training import (
-    LogCategory,
     TrainingIOHandler,
     TrainingLoop,
-    TrainingProgress,
-    convert_mse_to_rmse_in_logs,
-    has_tensorboard,
-    log_metrics_to_json_lines,
-    log_metrics_to_line,
-    log_metrics_to_table,
-    log_metrics_to_tensorboard,
-    log_metrics_to_tracker,
 )
 from mlip_core.training.training_io_handler import CheckpointRestorationError
 from mlip_core.utils.errors import UserError
@@ -181,92 +170,6 @@ def test_metrics_table_is_read_by_pandas(trained: tuple[Path, TrainingLoop]) -> 
     assert (timing["graphs_per_second"] > 0).all()
 
 
-def test_root_is_taken_of_mean_squares_only() -> None:
-    logs = {"mse_e": 4.0, "mse_e_per_atom": 9.0, "mae_e": 4.0, "rmse_f": 4.0, "best_epoch": 4}
-    assert convert_mse_to_rmse_in_logs(logs) == {
-        "rmse_e": 2.0,
-        "rmse_e_per_atom": 3.0,
-        "mae_e": 4.0,
-        "rmse_f": 4.0,
-        "best_epoch": 4,
-    }
-
-
-def test_loggers_print_roots(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = {"loss": np.float32(1.5), "mse_f": 4.0}
-    log_metrics_to_line(LogCategory.EVAL_METRICS, metrics, 3)
-    assert capsys.readouterr().out == "Epoch 3 | Validation set | loss: 1.5, rmse_f: 2\n"
-    log_metrics_to_table(LogCategory.TEST_METRICS, metrics, 3)
-    words = capsys.readouterr().out.split()
-    assert words[:5] == ["Test", "set", "at", "epoch", "3"]
-    assert {"Loss", "1.5", "Rmse", "f", "2"} < set(words)
-    log_metrics_to_line(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, 3)
-    assert capsys.readouterr().out == ""
-
-
-def test_json_lines_of_a_resumed_training_are_those_of_each_epoch_once(tmp_path: Path) -> None:
-    path = tmp_path / "log" / "metrics.jsonl"
-    for num_epochs in (2, 3):
-        loop = make_loop(tmp_path, num_epochs=num_epochs)
-        logger = log_metrics_to_json_lines(path)
-        loop._io.attach_logger(logger)
-        if num_epochs == 3:
-            with open(path, "a") as file:
-                file.write('{"epoch": 9, "valid/loss": 1}\n{"epoch": 9, "val')  # of a killed one
-            logger(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, 2)
-        loop.run()
-    table = pd.read_json(path, lines=True)
-    by_epoch = table.groupby("epoch")["valid/rmse_f"].count()
-    assert by_epoch.to_dict() == {0: 1, 1: 1, 2: 1, 3: 1}
-    history = [row["valid_rmse_f"] for row in loop.history.metrics]
-    np.testing.assert_allclose(table["valid/rmse_f"].dropna(), history)
-
-
-def test_tracker_gets_numbers_by_name_and_epoch() -> None:
-    calls: list[tuple[dict[str, float], int]] = []
-    logger = log_metrics_to_tracker(lambda scalars, epoch: calls.append((scalars, epoch)))
-    logger(LogCategory.EVAL_METRICS, {"loss": np.float32(1.5), "mse_f": 4.0}, 3)
-    logger(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, 3)
-    logger(LogCategory.BEST_MODEL, {"best_epoch": 2}, 4)
-    assert calls == [({"valid/loss": 1.5, "valid/rmse_f": 2.0}, 3), ({"best/best_epoch": 2.0}, 4)]
-
-
-def test_tensorboard_files_are_written_or_the_missing_package_is_named(tmp_path: Path) -> None:
-    if not has_tensorboard():
-        with pytest.raises(UserError, match="pip install tensorboardX"):
-            log_metrics_to_tensorboard(tmp_path)
-        return
-    logger = log_metrics_to_tensorboard(tmp_path)
-    logger(LogCategory.EVAL_METRICS, {"loss": 1.5}, 3)
-    (events,) = tmp_path.iterdir()
-    assert b"valid/loss" in events.read_bytes()
-
-
 def test_default_handler_prints_lines(capsys: pytest.CaptureFixture[str]) -> None:
     make_loop(num_epochs=1, io_handler=None).run()
     assert "Epoch 1 | Training set | gradient_norm: " in capsys.readouterr().out
-
-
-def test_progress_is_plain_lines_without_a_terminal() -> None:
-    stream = io.StringIO()
-    progress = TrainingProgress(stream)
-    make_loop(num_epochs=2, progress=progress).run()
-    lines = stream.getvalue().splitlines()
-    assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
-    for word in ("loss", "meV/Å", "structures/s", "left"):
-        assert word in lines[0]
-    assert "\x1b" not in stream.getvalue()
-
-
-def test_progress_is_live_on_a_terminal() -> None:
-    stream = io.StringIO()
-    progress = TrainingProgress(stream, is_live=True)
-    make_loop(num_epochs=2, progress=progress).run()
-    assert "\x1b[" in stream.getvalue()
-    assert "2/2" in stream.getvalue()
-    assert "structures/s" in stream.getvalue(), "it does not fit into 80 columns"
-    assert stream.getvalue().endswith("\x1b[?25h"), "the cursor is not shown again"
-
-
-def test_best_loss_before_training_is_infinite() -> None:
-    assert make_loop(num_epochs=0).best_loss == math.inf

@@ -1,5 +1,6 @@
 """The training loop: exact metrics, the best model, schedules, devices, divergence."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import optax
 import pytest
 
 from mlip_core.models.loss import HuberLoss, MSELoss
-from mlip_core.training import LogCategory, TrainingIOHandler, TrainingLoop, TrainingLoopConfig
+from mlip_core.training import LogCategory, TrainingIOHandler
 from mlip_core.training.ema import get_debiased_params
 from mlip_core.utils.errors import UserError
 from tests.training.tiny import INFO, make_dataset, make_force_field, make_graphs, make_loop
@@ -280,23 +281,8 @@ def test_factors_of_matrix_products_have_the_precision_asked_for() -> None:
     assert "bf16" not in found["bfloat16"], "parameters, energies and sums stay float32"
 
 
-def test_config_is_reachable_from_its_class() -> None:
-    assert TrainingLoop.Config is TrainingLoopConfig
-    assert TrainingLoop.Config(num_epochs=1).model_dump() == {
-        "num_epochs": 1,
-        "num_gradient_accumulation_steps": 1,
-        "random_seed": 42,
-        "ema_decay": 0.99,
-        "use_ema_params_for_eval": True,
-        "eval_num_graphs": None,
-        "run_eval_at_start": True,
-        "early_stopping": None,
-        "plateau": None,
-        "cooldown": None,
-        "divergence": {"max_rollbacks": 3, "factor": 0.5, "loss_ratio": 10000.0},
-        "swa_start_epoch": None,
-        "matmul_precision": None,
-    }
+def test_best_loss_before_training_is_infinite() -> None:
+    assert make_loop(num_epochs=0).best_loss == math.inf
 
 
 def test_graphs_of_the_fixture_differ_in_size() -> None:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pytest
 
 from mlip_core.data.helpers.graph_creation import Structure, make_segment
 from mlip_core.data.helpers.graph_store import GraphStore
-from mlip_core.inference.packing import Bucket, Buckets, pack
+from mlip_core.inference.buckets import Bucket, Buckets
 
 CUTOFF = 3.0
 
@@ -104,12 +103,3 @@ def test_limits_are_kept() -> None:
     bucket, batches = Buckets(32, max_n_node=5, max_n_edge=1000).pack(window)
     assert bucket.capacity[0] == 160
     assert max(window.n_node[rows].sum() for rows in batches) <= 160
-
-
-@pytest.mark.parametrize("n_items", [1, 2, 7, 500])
-def test_no_bin_is_over_full(n_items: int) -> None:
-    loads = np.random.default_rng(n_items).uniform(0.0, 1.0, (n_items, 3)) ** 3
-    bins = pack(loads)
-    assert sorted(np.concatenate(bins).tolist()) == list(range(n_items))
-    assert all((loads[items].sum(axis=0) <= 1 + 1e-9).all() for items in bins)
-    assert len(bins) <= 1.2 * loads.sum(axis=0).max() + 2
