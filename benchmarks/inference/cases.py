@@ -91,6 +91,7 @@ def request(system: System, structure: Path, threads: int, variant: str) -> dict
         "network": MACE,
         "cutoff": CUTOFF_ANGSTROM,
         "avg_num_neighbors": 13.0 if system.name == "acac-15" else 28.0,
+        "avg_r_min": 1.1 if system.name == "acac-15" else 2.3,
         "energy_scale": 1e-2,
         "steps": system.steps,
         "timestep_fs": 0.5,

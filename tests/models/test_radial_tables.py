@@ -96,14 +96,14 @@ def test_lookup_and_its_derivatives() -> None:
     with jax.enable_x64(True):
         table = RadialTable(tuple(jnp.asarray(coefficients)), jnp.asarray(0.5))
         lengths = jnp.asarray([0.2, 1.1, 4.9, 5.0, 7.0])
-        weights = jnp.asarray(rng.normal(size=(5, 3)))
+        weights = rng.normal(size=(5, 3))
 
         def weighted(lengths: Any) -> Any:
             return (weights * look_up(lengths, table)).sum()
 
-        values = look_up(lengths, table)
-        slopes = jax.grad(weighted)(lengths)
-        curvatures = jax.hessian(weighted)(lengths)
+        values = np.asarray(look_up(lengths, table))
+        slopes = np.asarray(jax.grad(weighted)(lengths))
+        curvatures = np.asarray(jax.hessian(weighted)(lengths))
     for index, (row, x) in enumerate([(0, 0.4), (2, 0.2), (9, 0.8)]):
         polynomials = [np.polynomial.Polynomial(c) for c in coefficients[:, row].T]
         expected = [[p.deriv(order)(x) / 0.5**order for p in polynomials] for order in range(3)]

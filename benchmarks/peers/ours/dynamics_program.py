@@ -24,6 +24,7 @@ class Program:
             atomic_energies_map=dict.fromkeys({int(z) for z in atoms.numbers}, -600.0),
             cutoff_distance_angstrom=case["cutoff"],
             avg_num_neighbors=case["avg_num_neighbors"],
+            avg_r_min_angstrom=case["avg_r_min"],
             scaling_stdev=case["energy_scale"],
         )
         force_field = ForceField.from_mlip_network(Mace(Mace.Config(**case["network"]), info))

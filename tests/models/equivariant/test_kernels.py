@@ -133,6 +133,7 @@ def test_messages_are_the_sum_of_coupled_edges(size):
         senders=RNG.integers(n_nodes, size=n_edges),
         receivers=receivers,
         harmonics=[RNG.normal(size=(2 * degree + 1, n_edges)) for degree in range(l_max + 1)],
+        lengths=np.ones(n_edges),
         radial=np.zeros((n_edges, 1)),
         is_within=np.ones(n_edges, bool),
         blocks=EdgeBlocks(size),
