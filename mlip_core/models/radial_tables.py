@@ -8,7 +8,7 @@ A tabulated network is a smooth function of positions of its own, whose forces a
 derivatives of its energy: energy is conserved as without tables.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import factorial
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mlip_core.utils.compiled_apart import compiled_apart
+from mlip_core.utils.garbage import collector_paused
 
 Array = Any
 Variables = dict[str, Any]
@@ -69,20 +70,28 @@ def look_up(lengths: Array, table: RadialTable) -> Array:
 
 @compiled_apart
 def _values(lengths: Array, table: RadialTable) -> Array:
-    rows, x, is_inside = _places(lengths, table)
-    value = jnp.zeros((), lengths.dtype)
-    for coefficient in reversed(table.coefficients):
-        value = value * x + _rows(coefficient, rows)
-    return jnp.where(is_inside, value, 0)
+    return _evaluate(lengths, table, [(1, one) for one in table.coefficients])
 
 
 def _slopes(lengths: Array, table: RadialTable) -> Array:
     """Derivatives of the functions by the length, ``[n, n_functions]``."""
+    terms = list(enumerate(table.coefficients))[1:]
+    return _evaluate(lengths, table, terms) / table.spacing
+
+
+def _evaluate(lengths: Array, table: RadialTable, terms: Sequence[tuple[int, Array]]) -> Array:
+    """Polynomials by Horner's rule, zero beyond the table.
+
+    Args:
+        lengths: ``[n]``, Å.
+        table: has the intervals.
+        terms: a factor and the coefficients ``[n_intervals, n_functions]`` of each power.
+    """
     rows, x, is_inside = _places(lengths, table)
     value = jnp.zeros((), lengths.dtype)
-    for power in range(len(table.coefficients) - 1, 0, -1):
-        value = value * x + power * _rows(table.coefficients[power], rows)
-    return jnp.where(is_inside, value / table.spacing, 0)
+    for factor, coefficients in reversed(terms):
+        value = value * x + factor * _rows(coefficients, rows)
+    return jnp.where(is_inside, value, 0)
 
 
 def _places(lengths: Array, table: RadialTable) -> tuple[Array, Array, Array]:
@@ -132,7 +141,7 @@ def make_tables(
     """
     knots = np.linspace(0, cutoff, 4 * _NUMBERS_OF_INTERVALS[-1] + 1)
     lengths = np.clip(knots, 1e-6 * cutoff, (1 - 1e-12) * cutoff)  # limits at both ends
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), collector_paused():
         found = jax.jit(values_at)(lengths).get(VALUES, {})
     values, structure = jax.tree.flatten(found)
     tables = [_coarsest_table(knots, np.asarray(one), shortest) for one in values]

@@ -27,7 +27,9 @@ def test_sums_of_many_batches_lose_no_digits() -> None:
 
     @jax.jit
     def add_all(sums: MetricSums, values: jax.Array) -> MetricSums:
-        step = lambda sums, value: (sums.add({"loss": value}, counts), None)  # noqa: E731
+        def step(sums: MetricSums, value: jax.Array) -> tuple[MetricSums, None]:
+            return sums.add({"loss": value}, counts), None
+
         return jax.lax.scan(step, sums, values)[0]
 
     exact = np.mean(values, dtype=np.float64)
