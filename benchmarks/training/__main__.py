@@ -82,6 +82,13 @@ def _add_accuracy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="from process start")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=[], help="names of participants")
+    parser.add_argument(
+        "--set",
+        nargs="*",
+        default=[],
+        metavar="KEY=VALUE",
+        help="other settings of our run than the network of all, e.g. model.num_channels=64",
+    )
     add_environments(parser)
     parser.add_argument("--work", type=Path, required=True, help="directory for their files")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -99,6 +106,7 @@ def _accuracy(arguments: argparse.Namespace) -> int:
         minutes=arguments.minutes,
         threads=arguments.threads,
         only=arguments.only,
+        changes=arguments.set,
         environments=environments(arguments),
     )
 

@@ -109,6 +109,7 @@ def compare(
     minutes: float,
     threads: int,
     only: list[str],
+    changes: list[str],
     environments: dict[str, Path],
 ) -> int:
     """Train all, one after another, and write ``training-<case>-<minutes>min`` in two formats.
@@ -123,6 +124,8 @@ def compare(
         minutes: time of each.
         threads: of each.
         only: peers that take part; all if empty.
+        changes: settings of our run that are other than everybody's, as ``key.subkey=value``; they
+            are part of our name in the table.
         environments: directories of environments to use, by peer.
     """
     case = CASES[name]
@@ -135,9 +138,12 @@ def compare(
         if only and participant.peer not in only:
             continue
         python = python_of(participant, environments)
-        settings = files | {"threads": threads}
+        settings = files | {"threads": threads, "changes": changes}
+        label = participant.name
+        if participant is OURS and changes:
+            label += f", {' '.join(changes)}"
         runner = _Runner(participant, python, work / participant.peer, settings)
-        reached[participant.name] = runner.train_for(60 * minutes)
+        reached[label] = runner.train_for(60 * minutes)
         figures = {"minutes": minutes, "reached": {key: vars(one) for key, one in reached.items()}}
         body = [NOTES, table(reached, minutes, case)]
         page = write_report(path, "Errors after equal times of training", threads, figures, body)

@@ -89,7 +89,7 @@ class TrainingConfig(TrainingLoopConfig):
     random_seed: int = Field(default=42, description="By default derived from the run's seed.")
 
 
-RECIPE_PLATEAU = {"patience": 15, "factor": 0.7, "min_scale": 1e-3}
+RECIPE_PLATEAU = {"patience": 15, "patience_share": 0.1, "factor": 0.7, "min_scale": 1e-3}
 """How the learning rate of a recipe goes down when the validation set asks for it."""
 
 RECIPE_STRESS_WEIGHT = 1000.0

@@ -32,8 +32,11 @@ def plateau_scale(rows: Rows, config: PlateauConfig | None) -> float:
     """What the learning rate of the next epoch is multiplied by."""
     if config is None:
         return 1.0
-    counts = _epochs_without_improvement(rows, config)
-    reductions = sum(count > 0 and count % config.patience == 0 for count in counts)
+    waited = reductions = 0
+    for epoch, age in enumerate(_epochs_without_improvement(rows, config)):
+        waited = waited + 1 if age else 0
+        if waited >= max(config.patience, config.patience_share * epoch):
+            waited, reductions = 0, reductions + 1
     return max(config.factor**reductions, config.min_scale)
 
 

@@ -32,6 +32,8 @@ class PlateauConfig(_Settings):
     Attributes:
         metric: metric of the validation set, as for early stopping.
         patience: lower after this many epochs without an improvement, and again after as many.
+        patience_share: the same as a share of the epochs so far, if that is more. Errors fall with
+            a power of the epochs, so improvements become rare while there is still much to gain.
         min_improvement: by which share a value has to be below the best one to be an improvement.
         factor: what the learning rate is multiplied by.
         min_scale: the smallest product of these factors.
@@ -39,6 +41,7 @@ class PlateauConfig(_Settings):
 
     metric: str = "loss"
     patience: PositiveInt = 50
+    patience_share: NonNegativeFloat = 0.0
     min_improvement: NonNegativeFloat = 0.0
     factor: float = Field(default=0.8, gt=0.0, lt=1.0)
     min_scale: NonNegativeFloat = 0.0

@@ -64,6 +64,16 @@ def test_learning_rate_follows_plateaus_as_optax_does() -> None:
         assert plateau_scale(rows(*values[:n]), config) == state.scale
 
 
+def test_patience_grows_with_the_epochs_so_far() -> None:
+    config = PlateauConfig(metric="mae_f", patience=2, patience_share=0.5, factor=0.5)
+    improving = [1.0 / (1 + epoch) for epoch in range(11)]
+    scales = [plateau_scale(rows(*improving, *[1.0] * n), config) for n in range(30)]
+    # Without an improvement since epoch 10: lowered in epoch 20, and in epoch 40 after 20 more.
+    assert scales == [1.0] * 10 + [0.5] * 20
+    assert plateau_scale(rows(*improving, *[1.0] * 30), config) == 0.25
+    assert plateau_scale(rows(1.0, 1.0, 1.0), config) == 0.5  # patience is the least
+
+
 def test_unknown_metric_is_named() -> None:
     with pytest.raises(UserError, match=r"no metric 'mae_x' .* there are: mae_f"):
         should_stop_early(rows(1.0), EarlyStoppingConfig(metric="mae_x"))

@@ -19,6 +19,14 @@ class Ours:
         """Make the dataset, train and choose the best model, as a user does."""
         directory = Path(settings["directory"])
         (directory / "config").mkdir(parents=True, exist_ok=True)
+        run = {
+            "dataset": "data",
+            "model": {"num_channels": 32, "l_max": 3, "node_symmetry": 1, "correlation": 3},
+            "predict_stress": settings["stress"],
+            "training": {"num_epochs": settings["epochs"]},
+        }
+        for change in settings["changes"]:
+            _set(run, change)
         split = {name: {"files": [settings[name]]} for name in ("train", "valid")}
         study = {
             "datasets": {
@@ -28,14 +36,7 @@ class Ours:
                     "graph": {"graph_cutoff_angstrom": 5.0},
                 }
             },
-            "runs": {
-                RUN: {
-                    "dataset": "data",
-                    "model": {"num_channels": 32, "l_max": 3, "node_symmetry": 1, "correlation": 3},
-                    "predict_stress": settings["stress"],
-                    "training": {"num_epochs": settings["epochs"]},
-                }
-            },
+            "runs": {RUN: run},
         }
         config = directory / "config" / "config.yaml"
         config.write_text(json.dumps(study))  # JSON is YAML
@@ -48,6 +49,15 @@ class Ours:
         from mlip_core import ForceFieldCalculator
 
         return ForceFieldCalculator(Path(settings["directory"]) / "results/models" / f"{RUN}.zip")
+
+
+def _set(table: dict[str, Any], change: str) -> None:
+    """Do what ``key.subkey=value`` says; the value is JSON."""
+    path, value = change.split("=", 1)
+    *tables, key = path.split(".")
+    for name in tables:
+        table = table.setdefault(name, {})
+    table[key] = json.loads(value)
 
 
 if __name__ == "__main__":
