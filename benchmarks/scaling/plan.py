@@ -76,6 +76,7 @@ class Assumed:
     channels: float = _assume(128, "channels of the MACE network; measured are 32")
     cost_exponent: float = _assume(1.5, "cost of a step grows with channels to this power")
     gpus: float = _assume(64, "GPUs that share a training")
+    gpus_of_process: float = _assume(8, "of them belong to one process, which makes their batches")
     batch: float = _assume(32, "structures that a GPU takes in a step")
     gpu_flops: float = _assume(19.5e12, "float32 operations/s of a GPU (NVIDIA A100, data sheet)")
     gpu_bytes: float = _assume(2.0e12, "bytes/s of its memory (A100 80 GB, data sheet)")
@@ -228,14 +229,15 @@ def _plan_training(known: dict[str, float], assumed: Assumed, step: float) -> li
     at_once = assumed.batch * assumed.gpus
     of_one = assumed.batch * known["assemble"]
     steps = math.ceil(assumed.structures / at_once)
-    slower = max(step / assumed.efficiency, of_one * assumed.gpus) * (1 + known["overhead"])
+    batches = of_one * min(assumed.gpus_of_process, assumed.gpus)
+    slower = max(step / assumed.efficiency, batches) * (1 + known["overhead"])
     hours = assumed.epochs * steps * slower / HOUR
     return [
         Row("structures of a step", at_once, "", "batch × GPUs"),
         Row("steps of an epoch", steps, "", "structures / those of a step"),
         Row("a step, GPUs", 1e3 * step / assumed.efficiency, "ms", "least time × distance"),
-        Row("a step, its batches", 1e3 * of_one * assumed.gpus, "ms", "each process makes all"),
-        Row("GPUs whose batches are made in time", step // of_one, "", "step / batch of one"),
+        Row("a step, its batches", 1e3 * batches, "ms", "each process makes those of its GPUs"),
+        Row("GPUs that one process can feed", step // of_one, "", "step / batch of one"),
         Row("training", hours / 24, "days", "the slower of both, all epochs"),
         Row("GPU hours", hours * assumed.gpus, "", "hours × GPUs"),
     ]

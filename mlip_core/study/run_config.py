@@ -92,6 +92,8 @@ class TrainingConfig(TrainingLoopConfig):
 RECIPE_PLATEAU = {"patience": 15, "patience_share": 0.1, "factor": 0.7, "min_scale": 1e-3}
 """How the learning rate of a recipe goes down when the validation set asks for it."""
 
+ACCUMULATION = "num_gradient_accumulation_steps"
+
 RECIPE_STRESS_WEIGHT = 1000.0
 """Weight of the stress in a recipe, if it is predicted: eV/Å³ are small numbers."""
 
@@ -153,7 +155,7 @@ class RunConfig(Closed):
             filled["optimizer"] = _optimizer_of_recipe(recipe)
             if isinstance(training, Mapping):
                 filled["training"] = {"plateau": RECIPE_PLATEAU, **training}
-        return filled
+        return _say_accumulation_twice(filled)
 
     @model_validator(mode="after")
     def _finetunes_something(self) -> Self:
@@ -172,10 +174,12 @@ class RunConfig(Closed):
 
     @model_validator(mode="after")
     def _accumulates_as_its_optimizer(self) -> Self:
-        key = "num_gradient_accumulation_steps"
-        own, other = getattr(self.training, key), getattr(self.optimizer, key)
+        own, other = (getattr(part, ACCUMULATION) for part in (self.training, self.optimizer))
         if own != other:
-            raise ValueError(f"training.{key} is {own}, optimizer.{key} {other}; give both alike")
+            raise ValueError(
+                f"training.{ACCUMULATION} is {own}, optimizer.{ACCUMULATION} {other}; "
+                f"give one of them, or both alike"
+            )
         return self
 
     @model_validator(mode="after")
@@ -221,6 +225,17 @@ class RunConfig(Closed):
         elif metric.endswith(("_per_atom", "_stress")) and not self.loss.extended_metrics:
             hint = " without loss.extended_metrics"
         raise ValueError(f"{key}: there is no {metric!r}{hint} (there are: {', '.join(allowed)})")
+
+
+def _say_accumulation_twice(run: dict[str, Any]) -> dict[str, Any]:
+    """A run in which training and optimizer both have the number that only one was given."""
+    tables = {
+        name: run[name] for name in ("training", "optimizer") if isinstance(run.get(name), Mapping)
+    }
+    given = [table[ACCUMULATION] for table in tables.values() if ACCUMULATION in table]
+    if len(given) != 1:
+        return run
+    return run | {name: {**table, ACCUMULATION: given[0]} for name, table in tables.items()}
 
 
 def _loss_of_recipe(recipe: Recipe, predict_stress: bool) -> dict[str, Any]:

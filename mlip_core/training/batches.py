@@ -1,16 +1,16 @@
 """Batches of an epoch on their way from the dataset to the devices."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import jax
 import jraph
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from mlip_core.data.helpers.data_prefetching import create_prefetch_iterator
-from mlip_core.training.parallel import put
+from mlip_core.training.parallel import places_of_this_process, put_stack
 from mlip_core.utils.errors import UserError
 
 BATCHES_AHEAD = 2
@@ -26,19 +26,24 @@ def device_batches(
         epoch: number of the epoch that decides the order.
         first_step: how many steps of the epoch to skip.
         mesh: devices that share a step; each then takes a batch of its own, stacked on a leading
-            axis. The last step of an epoch is filled up with empty batches.
+            axis. The last step of an epoch is filled up with empty batches. Each process makes only
+            the batches of its own devices, if the dataset has ``deferred_epoch``.
 
     Raises:
         UserError: if the dataset itself stacks batches, for another number of devices.
     """
-    n_devices = mesh.size if mesh else 1
-    batches = _host_batches(dataset, epoch, first_step * _batches_per_step(dataset, n_devices))
-    if _stack_size(dataset) is None and mesh is not None:
-        batches = _stacks(batches, n_devices)
-    elif _stack_size(dataset) is not None and mesh is None:
-        batches = (jax.tree.map(lambda array: array[0], stack) for stack in batches)
-    sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names)) if mesh else None
-    return create_prefetch_iterator(batches, BATCHES_AHEAD, lambda batch: put(batch, sharding))
+    if mesh is None:
+        batches = _host_batches(dataset, epoch, first_step * _batches_per_step(dataset, 1))
+        if _stack_size(dataset) is not None:
+            batches = (jax.tree.map(lambda array: array[0], stack) for stack in batches)
+        return create_prefetch_iterator(batches, BATCHES_AHEAD, jax.device_put)
+    first = first_step * _batches_per_step(dataset, mesh.size)
+    places = places_of_this_process(mesh)
+    if _stack_size(dataset) is None:
+        stacks = _stacks(_deferred_batches(dataset, epoch, first), mesh.size, places)
+    else:
+        stacks = _parts(_host_batches(dataset, epoch, first), places)
+    return create_prefetch_iterator(stacks, BATCHES_AHEAD, lambda stack: put_stack(stack, mesh))
 
 
 def steps_per_epoch(dataset: Any, mesh: Mesh | None = None) -> int | None:
@@ -81,8 +86,29 @@ def _host_batches(dataset: Any, epoch: int, first: int) -> Iterator[jraph.Graphs
     return islice(dataset, first, None)
 
 
-def _stacks(batches: Iterable[jraph.GraphsTuple], size: int) -> Iterator[jraph.GraphsTuple]:
-    batches = iter(batches)
+def _deferred_batches(
+    dataset: Any, epoch: int, first: int
+) -> Iterator[Callable[[], jraph.GraphsTuple]]:
+    """What makes each batch, or gives it where the dataset cannot but make all of them."""
+    if hasattr(type(dataset), "deferred_epoch"):
+        return dataset.deferred_epoch(epoch, first)
+    return (lambda batch=batch: batch for batch in _host_batches(dataset, epoch, first))
+
+
+def _stacks(
+    batches: Iterator[Callable[[], jraph.GraphsTuple]], size: int, places: Sequence[int]
+) -> Iterator[jraph.GraphsTuple]:
+    """Of each ``size`` batches, those at some places stacked; no other batch is made."""
     while group := list(islice(batches, size)):
-        group += [empty_batch_like(group[0])] * (size - len(group))
-        yield jax.tree.map(lambda *leaves: np.stack(leaves), *group)
+        made = [group[place]() for place in places if place < len(group)]
+        missing = len(places) - len(made)
+        if missing:
+            made += [empty_batch_like(made[0] if made else group[0]())] * missing
+        yield jax.tree.map(lambda *leaves: np.stack(leaves), *made)
+
+
+def _parts(
+    stacks: Iterable[jraph.GraphsTuple], places: Sequence[int]
+) -> Iterator[jraph.GraphsTuple]:
+    for stack in stacks:
+        yield jax.tree.map(lambda array: array[list(places)], stack)

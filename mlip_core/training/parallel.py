@@ -1,8 +1,9 @@
 """One step shared by several devices: each has a batch of its own, results are averaged.
 
 With several processes (``jax.distributed.initialize`` before anything else of JAX), every process
-runs the same program on the same data and computes on its own devices. All decisions follow from
-averages that all of them have, so they stay in step; the first one writes.
+runs the same program on the same dataset, and makes and computes the batches of its own devices.
+All decisions follow from averages that all of them have, so they stay in step; the first one
+writes.
 """
 
 from collections.abc import Callable
@@ -25,21 +26,36 @@ def mesh_of_all_devices() -> Mesh | None:
     return Mesh(np.array(jax.devices()), (DATA_AXIS,))
 
 
-def put(tree: Any, sharding: NamedSharding | None) -> Any:
-    """Put arrays that are the same in all processes onto devices, which need not all be local."""
-    if sharding is None or sharding.is_fully_addressable:
-        return jax.device_put(tree, sharding)
+def places_of_this_process(mesh: Mesh) -> list[int]:
+    """Which of the mesh's devices, in their order, belong to this process."""
+    mine = jax.process_index()
+    return [i for i, device in enumerate(mesh.devices.flat) if device.process_index == mine]
 
-    def put_parts(leaf: Any) -> jax.Array:
-        array = np.asarray(leaf)
-        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
-    return jax.tree.map(put_parts, tree)
+def put_stack(stack: Any, mesh: Mesh) -> Any:
+    """Put arrays onto devices along their first axis, one entry for each of this process's own."""
+    sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+    if sharding.is_fully_addressable:
+        return jax.device_put(stack, sharding)
+
+    def put_part(part: Any) -> jax.Array:
+        whole = (mesh.size, *part.shape[1:])
+        return jax.make_array_from_process_local_data(sharding, part, whole)
+
+    return jax.tree.map(put_part, stack)
 
 
 def replicate(tree: Any, mesh: Mesh | None) -> Any:
-    """Put the same arrays onto all devices of a mesh, or onto the default device."""
-    return put(tree, NamedSharding(mesh, PartitionSpec()) if mesh else None)
+    """Put arrays, the same in all processes, onto all devices of a mesh, or the default device."""
+    sharding = NamedSharding(mesh, PartitionSpec()) if mesh else None
+    if sharding is None or sharding.is_fully_addressable:
+        return jax.device_put(tree, sharding)
+
+    def put_whole(leaf: Any) -> jax.Array:
+        array = np.asarray(leaf)
+        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+    return jax.tree.map(put_whole, tree)
 
 
 def as_local(tree: Any) -> Any:

@@ -86,7 +86,7 @@ class TrainingLoopConfig(_Settings):
     Attributes:
         num_epochs: how many times to go through the training set.
         num_gradient_accumulation_steps: how many steps the optimizer accumulates before it updates
-            the parameters; has to be that of the optimizer.
+            the parameters; has to be that of the optimizer. A study need say it once.
         random_seed: seed of all random numbers of the training. The loop draws none itself: the
             order of the data is the dataset's.
         ema_decay: decay of the moving average of the parameters.

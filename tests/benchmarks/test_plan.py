@@ -44,7 +44,8 @@ ASSUMED = Assumed(
     epochs=2,
     channels=64,
     cost_exponent=2.0,
-    gpus=4,
+    gpus=8,
+    gpus_of_process=4,
     batch=10,
     gpu_flops=1e13,
     gpu_bytes=1e13,
@@ -67,15 +68,15 @@ def test_arithmetic_of_a_plan_by_hand() -> None:
     assert rows["shards"] == pytest.approx(0.01)
     assert (rows["files of graphs"], rows["size of a file"]) == (10, pytest.approx(1000.0))
     assert rows["graphs on all cores"] == pytest.approx(1e6 * 1e-3 / 10 / 60)
-    assert rows["steps of an epoch"] == 25_000
+    assert rows["steps of an epoch"] == 12_500
     # 10 structures of 1000 edges in half-filled batches, 1e-7 s each, times 5, times (64 / 32)².
     assert rows["a step, GPUs"] == pytest.approx(1e3 * 20_000 * 1e-7 * 5 * 4)
     assert rows["a step, its batches"] == pytest.approx(1e3 * 4 * 10 * 1e-3)
-    assert rows["GPUs whose batches are made in time"] == 4
-    assert rows["training"] == pytest.approx(2 * 25_000 * 0.04 / 86_400)
-    assert rows["GPU hours"] == pytest.approx(24 * 4 * rows["training"])
+    assert rows["GPUs that one process can feed"] == 4
+    assert rows["training"] == pytest.approx(2 * 12_500 * 0.04 / 86_400)
+    assert rows["GPU hours"] == pytest.approx(24 * 8 * rows["training"])
     assert rows["a checkpoint, at most"] == pytest.approx(4 * 10 * 1e5 * 4 / 1e6)
-    assert rows["done again after them"] == pytest.approx(rows["GPU hours"] * 4 * 0.25)
+    assert rows["done again after them"] == pytest.approx(rows["GPU hours"] * 8 * 0.25)
 
 
 def test_the_slower_of_batches_and_steps_decides() -> None:

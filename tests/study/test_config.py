@@ -278,10 +278,13 @@ def test_shipped_studies_are_valid(path: Path) -> None:
             "runs.first.loss: all weights are 0, so nothing would be learned",
         ),
         (
-            {"runs__first__training__num_gradient_accumulation_steps": 4},
+            {
+                "runs__first__training__num_gradient_accumulation_steps": 4,
+                "runs__first__optimizer": {"num_gradient_accumulation_steps": 2},
+            },
             (
                 "runs.first: training.num_gradient_accumulation_steps is 4, "
-                "optimizer.num_gradient_accumulation_steps 1; give both alike"
+                "optimizer.num_gradient_accumulation_steps 2; give one of them, or both alike"
             ),
         ),
         (

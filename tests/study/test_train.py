@@ -90,6 +90,13 @@ def test_sections_that_a_run_lacks_come_from_the_recipe(architecture: str) -> No
     assert own.training.plateau is None
 
 
+def test_gradient_accumulation_is_said_once_and_keeps_the_recipe() -> None:
+    steps = {"num_gradient_accumulation_steps": 4}
+    of_training = run(training={"num_epochs": 3, **steps})
+    assert of_training.optimizer == run().optimizer.model_copy(update=steps)
+    assert run(optimizer=steps).training.num_gradient_accumulation_steps == 4
+
+
 def test_resolved_config_is_the_same_run() -> None:
     """Snakemake hands the job a config with all keys."""
     for config in (run(), run(optimizer={"grad_norm": 7}), run(training={"num_epochs": 3})):

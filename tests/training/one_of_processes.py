@@ -1,8 +1,8 @@
 """One of several processes that train together: ``RANK COUNT PORT DIRECTORY NUM_EPOCHS [SECONDS]``.
 
-Each has two devices. ``SECONDS`` is how long a batch takes to be read. It says ``ready`` when
-training begins, and at the end prints what all processes have to agree on, and how often its own
-logger was called.
+Each has two devices. ``SECONDS`` is how long a batch takes to be read; if given, the dataset has
+epochs as a whole only. It says ``ready`` when training begins, and at the end prints what all
+processes have to agree on, how often its own logger was called and how many batches it has made.
 """
 
 import json
@@ -17,8 +17,10 @@ if __name__ == "__main__":
     os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 
 import jax
+import numpy as np
 import optax
 
+from mlip_core.data.helpers import GraphDataset
 from mlip_core.training.packing import digest, pack
 from mlip_core.utils.stopping import EXIT_RESUME, StoppedError
 from tests.training.several_devices import SHAPES
@@ -40,6 +42,18 @@ class SlowDataset:
             yield batch
 
 
+def count_batches(dataset: GraphDataset, counts: list[int]) -> GraphDataset:
+    """The dataset, which from now on counts in ``counts[0]`` the batches that it makes."""
+    assemble = dataset._assembler
+
+    def counted(rows: np.ndarray) -> Any:
+        counts[0] += 1
+        return assemble(rows)
+
+    dataset.__dict__["_assembler"] = counted
+    return dataset
+
+
 def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -51,10 +65,12 @@ def main(
     if count > 1:
         jax.distributed.initialize(f"localhost:{port}", count, rank)
     n_devices = len(jax.devices())
+    made = [0]
+    dataset = count_batches(make_dataset(13, 4 // n_devices, **SHAPES), made)
     loop = make_loop(
         directory,
         num_epochs,
-        train_dataset=SlowDataset(make_dataset(13, 4 // n_devices, **SHAPES), seconds),
+        train_dataset=SlowDataset(dataset, seconds) if seconds else dataset,
         optimizer=optax.sgd(1e-3),
         should_parallelize=True,
     )
@@ -74,7 +90,7 @@ def main(
         "best": digest(pack(best)[0]),
         "metrics": loop.history.metrics,
     }
-    say(json.dumps({"results": results, "calls": len(calls)}))
+    say(json.dumps({"results": results, "calls": len(calls), "made": made[0]}))
 
 
 if __name__ == "__main__":

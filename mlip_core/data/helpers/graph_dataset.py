@@ -2,8 +2,8 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any, Literal, Self
 
 import jraph
@@ -148,14 +148,27 @@ class GraphDataset:
 
     def epoch(self, epoch_number: int, start_batch: int = 0) -> Iterator[jraph.GraphsTuple]:
         """The batches of one epoch, from ``start_batch`` on; a function of seed and epoch alone."""
+        for make_batch in self.deferred_epoch(epoch_number, start_batch):
+            yield make_batch()
+
+    def deferred_epoch(
+        self, epoch_number: int, start_batch: int = 0
+    ) -> Iterator[Callable[[], jraph.GraphsTuple]]:
+        """Like :meth:`epoch`, but each batch is made by a call, so that it need not be made."""
         assemble = self._assembler
         read = 0
-        for rows in self.epoch_rows(epoch_number)[start_batch:]:
-            yield assemble(rows)
+
+        def make_batch(rows: np.ndarray) -> jraph.GraphsTuple:
+            nonlocal read
+            batch = assemble(rows)
             read += len(rows)
             if self._store.release is not None and read >= _RELEASED_AFTER:
                 self._store.release()
                 read = 0
+            return batch
+
+        for rows in self.epoch_rows(epoch_number)[start_batch:]:
+            yield partial(make_batch, rows)
 
     def epoch_rows(self, epoch_number: int) -> list[np.ndarray]:
         """Indices into ``graphs`` of each batch of an epoch, in the order of its graphs."""
