@@ -60,6 +60,16 @@ def check_evaluated(study: StudyConfig, dataset: str, split: str, source: str = 
         )
 
 
+def check_calibrated(study: StudyConfig, committee: str, source: str = "config") -> None:
+    """Raise a ``UserError`` if a committee's dataset has no test split to compare errors on."""
+    dataset = study.runs[study.committees[committee].runs[0]].dataset
+    if not study.datasets[dataset].split.test:
+        raise UserError(
+            f"{source}: datasets.{dataset}.split.test: no frames, but committees.{committee}"
+            " compares its spread with its errors there; ask for some"
+        )
+
+
 def _dataset_problems(dataset: DatasetConfig, made: Collection[str]) -> Iterator[str]:
     """Problems of a dataset, some of whose files jobs of the study make."""
     files = dataset.source.files or []

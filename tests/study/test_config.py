@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mlip_core.models.registry import architectures, network_class
-from mlip_core.study.checks import check_evaluated, check_study
+from mlip_core.study.checks import check_calibrated, check_evaluated, check_study
 from mlip_core.study.config import StudyConfig, load_study
 from mlip_core.utils.errors import UserError
 
@@ -523,6 +523,17 @@ def test_a_split_without_frames_cannot_be_evaluated() -> None:
     text = refusal(lambda: check_evaluated(only_trained, "water", "test"))
     assert text.startswith("config: datasets.water.split.test: no frames, but evaluation.splits ")
     check_evaluated(only_trained, "water", "valid")
+
+
+def test_a_committee_is_compared_with_a_test_split() -> None:
+    two = {
+        "runs__second": study()["runs"]["first"],
+        "committees__both": {"runs": ["first", "second"]},
+    }
+    check_calibrated(load_study(study(**two)), "both")
+    without = load_study(study(**two, datasets__water__split__test=0))
+    text = refusal(lambda: check_calibrated(without, "both"))
+    assert text.startswith("config: datasets.water.split.test: no frames, but committees.both ")
 
 
 def test_replayed_frames_need_the_same_labels() -> None:

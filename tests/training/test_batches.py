@@ -2,8 +2,10 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
+import jax
 import jraph
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from mlip_core.data.helpers.data_prefetching import (
     PrefetchIterator,
     UnsqueezeGraphDatasetWrapper,
 )
-from mlip_core.training.batches import device_batches, empty_batch_like, steps_per_epoch
+from mlip_core.training.batches import _stacks, device_batches, empty_batch_like, steps_per_epoch
 from mlip_core.utils.errors import UserError
 from tests.training.tiny import make_dataset
 
@@ -32,6 +34,22 @@ def test_order_is_that_of_the_epoch_from_any_step_on(wrap: Callable[[Any], Any])
         found = positions(device_batches(wrap(dataset), 3, first))
         np.testing.assert_array_equal(found, expected[first:])
     assert steps_per_epoch(wrap(dataset)) == len(expected)
+
+
+def test_only_batches_of_own_devices_are_made() -> None:
+    batches = list(make_dataset(7, 1).epoch(2))
+    made: list[int] = []
+
+    def make(index: int) -> jraph.GraphsTuple:
+        made.append(index)
+        return batches[index]
+
+    deferred = (partial(make, index) for index in range(7))
+    first, second = _stacks(deferred, size=4, places=[2, 3])
+    assert made == [2, 3, 6]
+    np.testing.assert_array_equal(first.nodes.positions, positions(batches[2:4]))
+    np.testing.assert_array_equal(second.nodes.positions[0], batches[6].nodes.positions)
+    assert not np.any(jraph.get_graph_padding_mask(jax.tree.map(lambda leaf: leaf[1], second)))
 
 
 def test_iteration_is_enough_of_a_dataset() -> None:

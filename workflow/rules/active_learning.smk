@@ -4,7 +4,7 @@
 rule calibrate_committee:
     """The spread of a committee against its errors, in the form of a physics check."""
     input:
-        models=lambda wildcards: members_of(wildcards.committee),
+        models=calibrated_models,
         files=source_files,
         index=lambda wildcards: f"{dataset_dir(wildcards)}/frames.safetensors",
         split=lambda wildcards: f"{dataset_dir(wildcards)}/splits/split.json",

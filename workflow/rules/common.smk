@@ -5,7 +5,7 @@ import logging
 from mlip_core.data.splits import SPLITS
 from mlip_core.physics.config import PhysicsConfig
 from mlip_core.reference import is_molecule_name, reference_parts
-from mlip_core.study.checks import check_evaluated, check_study
+from mlip_core.study.checks import check_calibrated, check_evaluated, check_study
 from mlip_core.study.config import load_study
 from mlip_core.study.devices import visible_gpus
 from mlip_core.study.params import ConfigParams
@@ -156,6 +156,13 @@ def members_of(entry):
     """The model zips of an entry that is a committee."""
     runs = STUDY.committees[entry].runs if entry in STUDY.committees else ()
     return expand("results/models/{run}.zip", run=runs)
+
+
+def calibrated_models(wildcards):
+    """The model zips of a committee that has structures to be compared with."""
+    with exit_on_user_error():
+        check_calibrated(STUDY, wildcards.committee, source=SOURCE)
+    return members_of(wildcards.committee)
 
 
 def entry_calculator(wildcards):
