@@ -1,6 +1,7 @@
 """Batches of an epoch on their way from the dataset to the devices."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -90,9 +91,14 @@ def _deferred_batches(
     dataset: Any, epoch: int, first: int
 ) -> Iterator[Callable[[], jraph.GraphsTuple]]:
     """What makes each batch, or gives it where the dataset cannot but make all of them."""
+    # Not what a wrapper hands on from within: what it adds to each batch would be lost.
     if hasattr(type(dataset), "deferred_epoch"):
         return dataset.deferred_epoch(epoch, first)
-    return (lambda batch=batch: batch for batch in _host_batches(dataset, epoch, first))
+    return (partial(_given, batch) for batch in _host_batches(dataset, epoch, first))
+
+
+def _given(batch: jraph.GraphsTuple) -> jraph.GraphsTuple:
+    return batch
 
 
 def _stacks(

@@ -73,7 +73,7 @@ class Program:
             self._state, self._sums, is_finite = self._step(self._state, self._sums, batch, EPOCH)
             jax.block_until_ready((self._state, self._sums, is_finite))
         else:
-            jax.block_until_ready(self._force_field(batch))
+            jax.block_until_ready(self._predictor(task)(batch))
         return lambda: _count_structures(batch)
 
     def cost(self, task: str) -> dict[str, float]:
@@ -82,11 +82,15 @@ class Program:
         if task == "train":
             lowered = self._step.lower(self._state, batch, EPOCH)
         else:
-            lowered = self._force_field.lower(batch)
+            lowered = self._predictor(task).lower(batch)
         counts = lowered.compile().cost_analysis()
         if counts is None:
             return {}
         return {"flops": counts["flops"], "bytes": counts["bytes accessed"]}
+
+    def _predictor(self, task: str) -> ForceField:
+        """With radial tables for single structures, as all calculators have them."""
+        return self._force_field.tabulated if task == "single" else self._force_field
 
     def _next(self, task: str) -> Any:
         return next(self._singles if task == "single" else self._batches)
