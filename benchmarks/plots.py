@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -28,6 +29,8 @@ RESULTS = Path(__file__).parent / "results"
 UNITS = {"energy": "meV", "energy_per_atom": "meV/atom", "forces": "meV/Å"}
 MARKERS = "osD^vP"
 COLUMNS = 3
+WIDEST = 26
+"""Characters of a line beside a bar."""
 
 Figures = dict[str, Any]
 
@@ -102,12 +105,13 @@ def _errors(figures: Figures) -> Figure | None:
     """The errors of each participant, a panel for each test set and kind."""
     panels: dict[str, dict[str, Bar]] = {}
     for name, reached in figures["reached"].items():
-        row = f"{name}\n{reached['epochs']} epochs, {reached['seconds']:.0f} s"
+        label = fill(name, WIDEST, break_long_words=False, break_on_hyphens=False)
+        row = f"{label}\n{reached['epochs']} epochs, {reached['seconds']:.0f} s"
         for test, errors in reached["errors"].items():
             for error, value in errors.items():
                 quantity, _, kind = error.rpartition("_")
-                label = f"{quantity.replace('_', ' ')} {kind.upper()}, {UNITS[quantity]}"
-                panels.setdefault(f"{test}: {label}", {})[row] = Bar(1000 * value)
+                title = f"{quantity.replace('_', ' ')} {kind.upper()}, {UNITS[quantity]}"
+                panels.setdefault(f"{test}: {title}", {})[row] = Bar(1000 * value)
     return _bars(panels, "error", columns=2)
 
 
@@ -148,7 +152,8 @@ def _bars(
     if not panels:
         return None
     rows = list(dict.fromkeys(row for panel in panels.values() for row in panel))
-    height = 1.1 + (0.42 if any("\n" in row for row in rows) else 0.24) * len(rows)
+    most_breaks = max(row.count("\n") for row in rows)
+    height = 1.1 + (0.24 + 0.18 * most_breaks) * len(rows)
     figure, axes = _grid(len(panels), columns, height, sharey=True)
     for panel, (title, bars) in zip(axes, panels.items(), strict=True):
         panel.set_title(title, loc="left", fontsize=9.5, color=INK)
