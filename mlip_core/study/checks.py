@@ -62,7 +62,7 @@ def check_evaluated(study: StudyConfig, dataset: str, split: str, source: str = 
 
 def check_calibrated(study: StudyConfig, committee: str, source: str = "config") -> None:
     """Raise a ``UserError`` if a committee's dataset has no test split to compare errors on."""
-    dataset = study.runs[study.committees[committee].runs[0]].dataset
+    dataset = study.dataset_of_entry(committee)
     if not study.datasets[dataset].split.test:
         raise UserError(
             f"{source}: datasets.{dataset}.split.test: no frames, but committees.{committee}"

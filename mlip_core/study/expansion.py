@@ -118,7 +118,7 @@ def _combinations(name: str, grid: GridConfig) -> Iterator[tuple[str, Tree]]:
     for combination in product(*axes):
         run: Tree = grid.run
         for key, _, value in combination:
-            run = merge(run, value if key == _ITSELF else _nested(key, value))
+            run = merge(run, value if key == _ITSELF else nested(key, value))
         yield "-".join([name, *(text for _, text, _ in combination)]), run
 
 
@@ -137,7 +137,7 @@ def _named(label: str, values: list[Any] | dict[str, Any]) -> list[tuple[str, An
     return [(f"{label}_{value}", value) for value in values]
 
 
-def _nested(key: str, value: Any) -> Tree:
+def nested(key: str, value: Any) -> Tree:
     """``a.b`` and 1 as ``{"a": {"b": 1}}``."""
     for part in reversed(key.split(".")):
         value = {part: value}
@@ -172,7 +172,7 @@ def _row(place: str, row: dict[Hashable, str]) -> Tree:
     tree: Tree = {}
     for key, text in row.items():
         if text.strip():
-            tree = merge(tree, _nested(str(key), _value(text, f"{place}: {key}")))
+            tree = merge(tree, nested(str(key), _value(text, f"{place}: {key}")))
     return tree
 
 

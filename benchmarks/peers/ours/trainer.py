@@ -8,6 +8,8 @@ from typing import Any
 
 from trainer_protocol import serve
 
+from mlip_core.study.expansion import merge, nested
+
 ROOT = Path(__file__).parents[3]
 RUN = "mace"
 
@@ -19,14 +21,15 @@ class Ours:
         """Make the dataset, train and choose the best model, as a user does."""
         directory = Path(settings["directory"])
         (directory / "config").mkdir(parents=True, exist_ok=True)
-        run = {
+        run: Any = {
             "dataset": "data",
             "model": {"num_channels": 32, "l_max": 3, "node_symmetry": 1, "correlation": 3},
             "predict_stress": settings["stress"],
             "training": {"num_epochs": settings["epochs"]},
         }
         for change in settings["changes"]:
-            _set(run, change)
+            key, value = change.split("=", 1)
+            run = merge(run, nested(key, json.loads(value)))
         split = {name: {"files": [settings[name]]} for name in ("train", "valid")}
         study = {
             "datasets": {
@@ -49,15 +52,6 @@ class Ours:
         from mlip_core import ForceFieldCalculator
 
         return ForceFieldCalculator(Path(settings["directory"]) / "results/models" / f"{RUN}.zip")
-
-
-def _set(table: dict[str, Any], change: str) -> None:
-    """Do what ``key.subkey=value`` says; the value is JSON."""
-    path, value = change.split("=", 1)
-    *tables, key = path.split(".")
-    for name in tables:
-        table = table.setdefault(name, {})
-    table[key] = json.loads(value)
 
 
 if __name__ == "__main__":
