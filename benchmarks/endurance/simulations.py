@@ -18,7 +18,7 @@ from mlip_core.simulation.jax_md import JaxMDSimulationEngine
 from mlip_core.simulation.state import SimulationState
 
 WARM_KELVIN, WARM_PS, EQUILIBRATION_PS = 300.0, 10.0, 10.0
-HOT_KELVIN, HOT_PS = 4000.0, 6.0
+HOT_KELVIN, HOT_PS = 3000.0, 6.0
 FRICTION = 0.05
 # All has to be compiled after so many steps.
 STEPS_TO_START = 20

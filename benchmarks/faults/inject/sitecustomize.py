@@ -118,7 +118,8 @@ def _be_late(seconds: float) -> None:
     _on_changes(note)
 
     def hide() -> None:
-        for path in filter(os.path.isfile, moved):
+        # A list of its own: what is renamed here is noted, too.
+        for path in [path for path in dict.fromkeys(moved) if os.path.isfile(path)]:
             Path(path).rename(f"{path}.late")
             silent = subprocess.DEVNULL
             command = ["sh", "-c", 'sleep "$0"; mv "$1.late" "$1"', str(seconds), path]
