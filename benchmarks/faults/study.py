@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -69,8 +70,13 @@ class Outcome:
 def said(result: Result) -> list[str]:
     """The lines in which a run of Snakemake says what is wrong."""
     words = ("error: ", "LockException", "ProtectedOutputException", "MissingOutputException")
-    lines = (line.strip() for line in result.output.splitlines())
+    lines = (_from_here(line.strip()) for line in result.output.splitlines())
     return list(dict.fromkeys(line for line in lines if line.startswith(words)))
+
+
+def _from_here(text: str) -> str:
+    """Without the directories that the study and the workflow lie in: another time they differ."""
+    return re.sub(r"(?<![\w.-])/\S*?/(?=(?:results|workflow|\.snakemake)/)", "", text)
 
 
 @dataclass(frozen=True)
@@ -215,7 +221,7 @@ def _obey(directory: Path, line: str) -> None:
 
 
 def _last_lines(text: str) -> str:
-    return " | ".join(text.strip().splitlines()[-12:])[-600:]
+    return " | ".join(_from_here(text).strip().splitlines()[-12:])[-600:]
 
 
 def lines_of(outcomes: list[Outcome]) -> Iterator[str]:

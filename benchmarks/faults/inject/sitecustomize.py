@@ -119,7 +119,7 @@ def _be_late(seconds: float) -> None:
 
     def hide() -> None:
         # A list of its own: what is renamed here is noted, too.
-        for path in [path for path in dict.fromkeys(moved) if os.path.isfile(path)]:
+        for path in [path for path in dict.fromkeys(moved) if Path(path).is_file()]:
             Path(path).rename(f"{path}.late")
             silent = subprocess.DEVNULL
             command = ["sh", "-c", 'sleep "$0"; mv "$1.late" "$1"', str(seconds), path]
