@@ -7,10 +7,11 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, cast
 
 from benchmarks.faults.series import SERIES, Bench
 from benchmarks.faults.study import Outcome, Study
-from benchmarks.faults.table import write_tables
+from benchmarks.faults.table import ROOT, write_tables
 
 # As in the tests: little is computed, so programs that are compiled in no time are the fastest.
 XLA_FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
@@ -41,11 +42,19 @@ def inject(bench: Bench, names: list[str], out: Path) -> int:
         for outcome in SERIES[name](bench):
             sys.stdout.write(_line(outcome))
             sys.stdout.flush()
-            outcomes.append(asdict(outcome))
+            outcomes.append(_anywhere(asdict(outcome), bench.directory))
             lost += len(outcome.lost)
         known[name] = outcomes
         out.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
     return lost
+
+
+def _anywhere(outcome: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Messages without the directories of this machine."""
+    text = json.dumps(outcome)
+    for place in (directory, ROOT):
+        text = text.replace(f"{place}/", "")
+    return cast("dict[str, Any]", json.loads(text))
 
 
 def prepare(directory: Path, seed: int = 0, share: float = 1.0) -> Bench:

@@ -14,6 +14,18 @@ from benchmarks.faults.damage import DAMAGES, flip_a_bit, newest_checkpoint
 from benchmarks.faults.study import Outcome, Study, kill_group, wait_for
 
 MODEL = "results/models/small.zip"
+# What the rules of some scripts make.
+OUTPUTS = {
+    "check": "results/datasets/ethane/quality.json",
+    "split": "results/datasets/ethane/splits/split.json",
+    "dataset_info": "results/datasets/ethane/dataset_info.json",
+    "train": MODEL,
+    "evaluate": "results/evaluation/small/test/metrics.json",
+}
+# Address space, MiB, that is not enough to import what a script needs, or to do its work.
+TOO_LITTLE = {"check": 230, "train": 600, "evaluate": 600}
+# Without enough memory, OpenBLAS may try for ever.
+AT_MOST_TWO_MINUTES = ("timeout", "--signal=KILL", "120")
 
 
 @dataclass(frozen=True)
@@ -170,12 +182,16 @@ def out_of_memory(bench: Bench) -> Iterator[Outcome]:
     """Too little memory for a job: as a limit of the process, and by the kernel's killer."""
     outcome = Outcome("address space of a job limited; the same command without")
     study = bench.new("limited")
-    limits = {"check": 200 << 20, "shard": 250 << 20, "train": 1200 << 20, "evaluate": 1300 << 20}
-    for script, limit in list(limits.items())[: bench.count(4)]:
-        outcome.note(study.with_plan({"memory_bytes": {script: limit}}).run())
+    for script, mib in list(TOO_LITTLE.items())[: bench.count(3)]:
+        limited = study.with_plan({"memory_bytes": {script: mib << 20}})
+        result = limited.run(OUTPUTS[script], prefix=AT_MOST_TWO_MINUTES)
+        if result.status != 0:
+            outcome.note(result)
+        study.recover(outcome, OUTPUTS[script])
     yield bench.end(study, outcome)
     group = Path("/sys/fs/cgroup/memory/faults")
-    outcome = Outcome("killed by the kernel for lack of memory (cgroup); the same command without")
+    what = "Snakemake or a job killed by the kernel for lack of memory (cgroup)"
+    outcome = Outcome(f"{what}; --unlock, the same command without")
     study = bench.new("cgroup")
     group.mkdir()
     try:
@@ -185,7 +201,8 @@ def out_of_memory(bench: Bench) -> Iterator[Outcome]:
             result = study.run(prefix=inside)
             if result.status != 0:
                 outcome.injected += 1
-                outcome.told += "SIGKILL" in result.output
+                outcome.told += 1
+                study.run("--unlock")
     finally:
         wait_for(lambda: not (group / "cgroup.procs").read_text().strip())
         group.rmdir()
@@ -238,10 +255,12 @@ def late_files(bench: Bench) -> Iterator[Outcome]:
         study = bench.new(f"late_{wait}")
         for script in ("check", "split", "dataset_info", "train", "evaluate")[: bench.count(5)]:
             plan = {"seconds_late": {script: seconds}}
-            outcome.note(study.with_plan(plan).run("--latency-wait", str(wait), "evaluate"))
+            slow = study.with_plan(plan)
+            result = slow.run("--latency-wait", str(wait), "--", OUTPUTS[script])
+            if slow.fired():
+                outcome.note(result)
             late = study.path / "results"
             wait_for(lambda late=late: not list(late.rglob("*.late")))
-            study = Study(study.path)
         yield bench.end(study, outcome)
 
 

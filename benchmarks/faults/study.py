@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -70,13 +69,8 @@ class Outcome:
 def said(result: Result) -> list[str]:
     """The lines in which a run of Snakemake says what is wrong."""
     words = ("error: ", "LockException", "ProtectedOutputException", "MissingOutputException")
-    lines = (_from_here(line.strip()) for line in result.output.splitlines())
+    lines = (line.strip() for line in result.output.splitlines())
     return list(dict.fromkeys(line for line in lines if line.startswith(words)))
-
-
-def _from_here(text: str) -> str:
-    """Without the directories that the study and the workflow lie in: another time they differ."""
-    return re.sub(r"(?<![\w.-])/\S*?/(?=(?:results|workflow|\.snakemake)/)", "", text)
 
 
 @dataclass(frozen=True)
@@ -167,7 +161,7 @@ class Study:
         """What jobs did to themselves."""
         if self.plan is None:
             return []
-        texts = (path.read_text() for path in sorted(self.plan.glob("killed-*")))
+        texts = (path.read_text() for path in sorted(self.plan.glob("fired-*")))
         return [text for text in texts if text]
 
     def measured(self) -> dict[str, dict[str, float]]:
@@ -221,7 +215,7 @@ def _obey(directory: Path, line: str) -> None:
 
 
 def _last_lines(text: str) -> str:
-    return " | ".join(_from_here(text).strip().splitlines()[-12:])[-600:]
+    return " | ".join(text.strip().splitlines()[-12:])[-600:]
 
 
 def lines_of(outcomes: list[Outcome]) -> Iterator[str]:

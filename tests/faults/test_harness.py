@@ -1,7 +1,5 @@
 """A few faults of each kind; `make faults` injects them by the hundred."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from benchmarks.faults.__main__ import prepare
@@ -13,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return prepare(tmp_path_factory.mktemp("faults"), seed=1, share=0.2)
 
 

@@ -33,7 +33,7 @@ def _main() -> None:
     if name in plan.get("memory_bytes", {}):
         resource.setrlimit(resource.RLIMIT_AS, (plan["memory_bytes"][name],) * 2)
     if name in plan.get("seconds_late", {}):
-        _be_late(plan["seconds_late"][name])
+        _be_late(Path(directory), name, plan["seconds_late"][name])
     if name in plan.get("kills", {}):
         _kill(Path(directory), name, plan)
 
@@ -76,9 +76,7 @@ def _kill(directory: Path, name: str, plan: dict[str, Any]) -> None:
     """At a random change of the file system or after a random time, if the plan has one left."""
     for number in range(plan["kills"][name]):
         try:
-            mark = os.open(
-                directory / f"killed-{name}-{number}", os.O_CREAT | os.O_EXCL | os.O_RDWR
-            )
+            mark = os.open(directory / f"fired-{name}-{number}", os.O_CREAT | os.O_EXCL | os.O_RDWR)
             break
         except FileExistsError:
             continue
@@ -106,8 +104,9 @@ def _kill(directory: Path, name: str, plan: dict[str, Any]) -> None:
     _on_changes(count)
 
 
-def _be_late(seconds: float) -> None:
+def _be_late(directory: Path, name: str, seconds: float) -> None:
     """What the job moves into place appears so many seconds after its end."""
+    mark = directory / f"fired-{name}-late"
     moved: list[str] = []
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
@@ -118,9 +117,10 @@ def _be_late(seconds: float) -> None:
     _on_changes(note)
 
     def hide() -> None:
-        # A list of its own: what is renamed here is noted, too.
-        for path in [path for path in dict.fromkeys(moved) if Path(path).is_file()]:
+        # A tuple, as what is renamed here is noted, too.
+        for path in filter(os.path.isfile, tuple(moved)):
             Path(path).rename(f"{path}.late")
+            mark.write_text("files are late")
             silent = subprocess.DEVNULL
             command = ["sh", "-c", 'sleep "$0"; mv "$1.late" "$1"', str(seconds), path]
             subprocess.Popen(
