@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -200,7 +201,7 @@ def wait_for(condition: Any, seconds: float = 120.0) -> bool:
 
 
 def _obey(directory: Path, line: str) -> None:
-    """Do what a message asks for: remove a file, or end a process that still writes."""
+    """Do what a message asks for: remove a file, run a command, end a process that still writes."""
     if "remove " in line:
         named = line.split("remove ")[1].split()[0].rstrip(",;")
         first = line.removeprefix("error: ").split(": ")[0]
@@ -209,6 +210,9 @@ def _obey(directory: Path, line: str) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    if "or run find " in line:
+        command = shlex.split(line.split("or run ")[1])
+        subprocess.run(command, cwd=directory, check=True)
     if "(kill " in line:
         with suppress(ProcessLookupError):
             os.kill(int(line.split("(kill ")[1].split(")")[0]), signal.SIGKILL)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 from mlip_core.study import checksums, provenance
-from mlip_core.utils.errors import exit_on_user_error
+from mlip_core.study.runtime import require_address_space
+from mlip_core.utils.errors import exit_on_user_error, naming
 from mlip_core.utils.files import remove_unfinished, write_json
 from mlip_core.utils.stopping import EXIT_RESUME, StoppedError
 
@@ -27,8 +28,9 @@ def run_job(job: provenance.Job) -> Iterator[TextIO | None]:
     """
     terminal, started = _terminal(), provenance.now()
     log = Path(job.log[0])
-    with _saying_in_any_case(os.dup(2)), exit_on_user_error(), _exit_on_stop():
+    with _saying_in_any_case(os.dup(2)), exit_on_user_error(), _exit_on_stop(), naming(log):
         _redirect_output(log)
+        require_address_space()
         for path in (str(log.with_suffix(".json")), *job.output):
             remove_unfinished(path)
         inputs = checksums.verify(job.input)

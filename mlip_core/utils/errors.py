@@ -1,5 +1,6 @@
 """Errors that are the user's to mend, and how a program ends on one."""
 
+import errno
 import os
 import re
 import sys
@@ -8,6 +9,14 @@ from contextlib import contextmanager
 
 # As in Rust, "(os error 28)", and in TensorStore, "[os_error_code='28']".
 _SYSTEM_ERROR = re.compile(r"os[_ ]error(?:_code)?\W+(\d+)")
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REMEDIES = {
+    **dict.fromkeys(_FULL, "make room there, and run the same command again"),
+    **dict.fromkeys((errno.EACCES, errno.EROFS), "make it accessible, or take another place"),
+}
+# The words of libraries of which the system maps no part, or that get no thread.
+_NO_MEMORY = ("RESOURCE_EXHAUSTED", "can't start new thread", "failed to map segment")
 
 
 class UserError(Exception):
@@ -41,17 +50,39 @@ def exit_on_user_error() -> Iterator[None]:
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        sys.exit(f"error: {error.filename or 'input/output'}: {error.strerror or error}")
-    except (MemoryError, RuntimeError) as error:
+        sys.exit(f"error: {_said_of_system_error(error)}")
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not _is_out_of_memory(error):
             raise
         reason = " ".join(str(error).split()) or "more was asked for than there is"
         sys.exit(f"error: out of memory ({reason}); take smaller batches, or give it more memory")
 
 
+@contextmanager
+def naming(path: str | os.PathLike[str], instead_of: str | None = None) -> Iterator[None]:
+    """Let a full disk be told with the file that did not fit: writing and flushing do not name it.
+
+    Args:
+        path: what is written.
+        instead_of: a temporary name of it, which no error shall tell.
+    """
+    try:
+        yield
+    except OSError as error:
+        nameless = error.filename is None and error.errno in _FULL
+        if nameless or (instead_of is not None and error.filename == instead_of):
+            error.filename = os.fspath(path)
+        raise
+
+
+def _said_of_system_error(error: OSError) -> str:
+    place, reason = error.filename or "input/output", error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{place}: {reason}; {remedy}" if remedy else f"{place}: {reason}"
+
+
 def _is_out_of_memory(error: Exception) -> bool:
-    """XLA's own error is a ``RuntimeError`` that begins with this word."""
-    return isinstance(error, MemoryError) or str(error).startswith("RESOURCE_EXHAUSTED")
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def as_system_error(error: Exception, path: str | os.PathLike[str]) -> Exception:

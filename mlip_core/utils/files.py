@@ -3,14 +3,16 @@
 import glob
 import json
 import os
+import shlex
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from mlip_core.utils.errors import UserError
+from mlip_core.utils.errors import UserError, naming
 
 
 @contextmanager
@@ -28,10 +30,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        _sync(temporary)
-        temporary.replace(target)
+        with naming(target, instead_of=name):
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            _sync(temporary)
+            temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -81,6 +84,35 @@ def require_writable(paths: Iterable[str | os.PathLike[str]]) -> None:
                 for path in refused
             )
         )
+
+
+def require_past(paths: Iterable[str | os.PathLike[str]], tolerance: float = 60.0) -> None:
+    """Make sure that no file bears a time that is yet to come.
+
+    Whatever is made of such a file is older than it: for Snakemake it would always be out of date.
+
+    Args:
+        paths: files; those that are not there do not count.
+        tolerance: seconds that the clocks of machines may differ by.
+
+    Raises:
+        UserError: names one of the files, and the command that mends them all.
+    """
+    now = time.time()
+    times = {path: path.stat().st_mtime for path in map(Path, paths) if path.exists()}
+    ahead = sorted(path for path, seconds in times.items() if seconds > now + tolerance)
+    if ahead:
+        place = os.path.commonpath([path.parent for path in ahead]) or "."
+        others = f" (and {len(ahead) - 1} more)" if len(ahead) > 1 else ""
+        raise UserError(
+            f"{ahead[0]}{others}: changed at {_date(times[ahead[0]])}, which is ahead of this"
+            f" machine's clock, {_date(now)}; correct the clock, or run"
+            f" find {shlex.quote(place)} -newermt now -exec touch {{}} +"
+        )
+
+
+def _date(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _nearest_directory(path: Path) -> Path:

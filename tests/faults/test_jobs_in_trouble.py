@@ -23,6 +23,7 @@ job = SimpleNamespace(
 )
 with run_job(job):
 """
+FULL = "No space left on device; make room there, and run the same command again\n"
 WRITE = "write_text('results/output', 'x' * 2_000_000)"
 
 
@@ -65,8 +66,7 @@ def test_full_disk_is_said_in_one_line(tmp_path: Path, mounted: Callable[..., Pa
     results = mounted("-t", "tmpfs", "-o", "size=1m", "none")
     status, said = run_job(tmp_path)
     assert (status, said.count("\n")) == (1, 1), said
-    assert said.startswith("error: ")
-    assert said.endswith("No space left on device\n")
+    assert said == f"error: results/output: {FULL}"
     assert [path.name for path in results.iterdir()] == ["log"]
 
 
@@ -76,12 +76,11 @@ def test_full_disk_is_said_on_the_terminal_if_the_log_is_full_too(
     results = mounted("-t", "tmpfs", "-o", "size=256k", "none")
     (results / "log").touch()
     subprocess.run(["dd", "if=/dev/zero", f"of={results}/filler"], capture_output=True, check=False)
-    for body in (WRITE, "print('something')"):
+    for body, file in ((WRITE, "output"), ("print('something')", "log")):
         status, said = run_job(tmp_path, body)
         assert status != 0
         assert (results / "log").read_text() == ""
-        assert said.startswith("error: ")
-        assert "No space left on device" in said
+        assert said.startswith(f"error: results/{file}: {FULL}")
 
 
 def test_read_only_directory_is_said_in_one_line(
@@ -90,16 +89,45 @@ def test_read_only_directory_is_said_in_one_line(
     mounted("-t", "tmpfs", "-o", "ro", "none")
     status, said = run_job(tmp_path)
     assert status == 1
-    assert said == "error: results/log: Read-only file system\n"
+    remedy = "make it accessible, or take another place"
+    assert said == f"error: results/log: Read-only file system; {remedy}\n"
+
+
+def limit_of_address_space(mib: int) -> Callable[[], None]:
+    """What a process calls to get it."""
+    return lambda: resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20))
+
+
+@pytest.mark.parametrize(("mib", "body"), [(200, WRITE), (800, "prepare_jax(1)")])
+def test_too_little_address_space_is_said_before_libraries_fail(
+    tmp_path: Path, mib: int, body: str
+) -> None:
+    body = f"from mlip_core.study.runtime import prepare_jax; {body}"
+    status, said = run_job(tmp_path, body, limit_of_address_space(mib))
+    assert status == 1
+    assert said.startswith(f"error: address space: limited to {mib} MiB (ulimit -v), but libraries")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "results/output").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        'RuntimeError("can\'t start new thread")',
+        "ImportError('libarrow.so.2600: failed to map segment from shared object')",
+        "RuntimeError('RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.')",
+    ],
+)
+def test_libraries_words_for_too_little_memory_are_explained(tmp_path: Path, error: str) -> None:
+    status, said = run_job(tmp_path, f"raise {error}")
+    assert status == 1
+    assert said.startswith("error: out of memory (")
+    assert said.endswith("); take smaller batches, or give it more memory\n")
 
 
 def test_too_little_memory_is_said_in_one_line(tmp_path: Path) -> None:
-    limit = 300 << 20
-
-    def set_limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-    status, said = run_job(tmp_path, "write_text('results/output', 'x' * 2_000_000_000)", set_limit)
+    body = "write_text('results/output', 'x' * 2_000_000_000)"
+    status, said = run_job(tmp_path, body, limit_of_address_space(800))
     assert status == 1
     assert said == (
         "error: out of memory (more was asked for than there is); take smaller batches, or give it"
@@ -163,4 +191,4 @@ def test_compiled_libraries_say_it_in_one_line_too(
 ) -> None:
     mounted("-t", "tmpfs", "-o", "size=1m", "none")
     status, said = run_job(tmp_path, f"import numpy as np; from pathlib import Path; {write}")
-    assert (status, said) == (1, f"error: {path.format(tmp_path)}: No space left on device\n")
+    assert (status, said) == (1, f"error: {path.format(tmp_path)}: {FULL}")

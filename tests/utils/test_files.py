@@ -1,19 +1,23 @@
+import errno
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from mlip_core.utils.errors import UserError
 from mlip_core.utils.files import (
     atomic_path,
     file_digest,
     json_digest,
     remove_unfinished,
+    require_past,
     write_json,
     write_text,
 )
@@ -83,3 +87,25 @@ def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
     remove_unfinished(path)
     assert {p.name for p in tmp_path.iterdir()} == {"a[1].json", ".a[1]-of-others.json"}
+
+
+def test_times_to_come_are_refused(tmp_path: Path) -> None:
+    names = [tmp_path / name for name in ("b/late", "a/late", "a/soon", "a/now")]
+    for path, seconds in zip(names, (200, 100, 30, 0), strict=True):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.utime(path, (time.time() + seconds,) * 2)
+    require_past([*names[2:], tmp_path / "missing"])
+    message = rf"a/late \(and 1 more\): changed at 20.* run find {tmp_path} -newermt"
+    with pytest.raises(UserError, match=message):
+        require_past(names)
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
+    for error in (OSError(errno.ENOSPC, "full"), OSError(errno.EDQUOT, "quota")):
+        with pytest.raises(OSError) as raised, atomic_path(tmp_path / "a.csv"):
+            raise error
+        assert raised.value.filename == str(tmp_path / "a.csv")
+    with pytest.raises(OSError) as raised, atomic_path(tmp_path / "a.csv"):
+        raise TimeoutError(errno.ETIMEDOUT, "no answer")
+    assert raised.value.filename is None

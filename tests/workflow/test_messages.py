@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,3 +59,23 @@ def test_dry_run_does_without_the_results(
     (tmp_path / "results").mkdir()
     make_read_only(tmp_path / "results")
     assert study.snakemake("--dry-run").status == 0
+
+
+def test_files_of_tomorrow_are_said_before_any_job(tmp_path: Path) -> None:
+    study = StudyDirectory(tmp_path)
+    study.configure()
+    frames = "results/datasets/ethane/reference.extxyz"
+    assert study.snakemake("--", frames).status == 0
+    tomorrow = time.time() + 86_400
+    os.utime(tmp_path / frames, (tomorrow, tomorrow))
+    result = study.snakemake("--", "results/datasets/ethane/quality.json")
+    assert result.status == 1
+    assert result.rules == {}
+    assert "Traceback" not in result.output
+    (line,) = result.errors
+    assert line.startswith(f"error: {frames}: changed at 20")
+    assert ", which is ahead of this machine's clock, 20" in line
+    command = line.partition("; correct the clock, or run ")[2]
+    assert command == "find results/datasets/ethane -newermt now -exec touch {} +"
+    subprocess.run(command.split(), check=True, cwd=tmp_path)
+    assert study.snakemake("--", "results/datasets/ethane/quality.json").status == 0

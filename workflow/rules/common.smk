@@ -12,7 +12,7 @@ from mlip_core.study.params import ConfigParams
 from mlip_core.study.remote_file import RemoteFile, is_stored_elsewhere, local_paths
 from mlip_core.study.runtime import share_compiled_programs
 from mlip_core.utils.errors import exit_on_user_error
-from mlip_core.utils.files import require_writable
+from mlip_core.utils.files import require_past, require_writable
 
 # A library under the configs logs through a handler of its own for all, Snakemake's lines included.
 logging.getLogger().handlers.clear()
@@ -32,13 +32,15 @@ with exit_on_user_error():
 
 
 onstart:
-    # Snakemake itself shows a traceback where it cannot remove what a job makes again.
+    # Snakemake itself shows a traceback where it cannot remove what a job makes again, and fails
+    # after a job, whose results it removes, where an input is of tomorrow.
     with exit_on_user_error():
         require_writable(
             path
             for job in workflow.dag.needrun_jobs()
             for path in (*job.output, *job.log, *([job.benchmark] if job.benchmark else []))
         )
+        require_past({path for job in workflow.dag.needrun_jobs() for path in job.input})
 
 
 if STUDY.execution.compilation_cache:
