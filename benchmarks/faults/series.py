@@ -138,20 +138,27 @@ def _clear(study: Study, process: subprocess.Popen[bytes], outcome: Outcome) -> 
 
 
 def full_disk(bench: Bench) -> Iterator[Outcome]:
-    """Results on a file system that is full again and again, with a little more room each time."""
-    outcome = Outcome("full disk; the same command with more room")
-    study = bench.new("full_disk")
-    kib = 48.0
-    with _mounted(study.path / "results", "tmpfs", f"size={kib:.0f}k"):
-        while kib < 64_000:
-            result = study.run()
-            if result.status == 0:
-                break
-            outcome.note(result)
-            kib *= 1.25 ** (1 / bench.share)
-            _call("mount", "-o", f"remount,size={kib:.0f}k", str(study.path / "results"))
-        outcome = bench.end(study, outcome)
-    yield outcome
+    """A disk that is full again and again, with a little more room each time.
+
+    First that of the results alone, then one that Snakemake's own files are on as well.
+    """
+    for whose, kib in (("results", 48.0), (".", 120.0)):
+        files = "all files" if whose == "." else whose
+        outcome = Outcome(f"full disk of {files}; the same command with more room")
+        path = bench.directory / f"full_disk_{whose.strip('.')}"
+        with _mounted(path / whose, "tmpfs", f"size={kib:.0f}k"):
+            study = Study.new(path)
+            while kib < 64_000:
+                result = study.run()
+                if result.status == 0:
+                    break
+                outcome.note(result)
+                kib *= 1.25 ** (1 / bench.share)
+                _call("mount", "-o", f"remount,size={kib:.0f}k", str(path / whose))
+                study.run("--unlock")
+            study.recover(outcome)
+            outcome.compare(bench.artifacts, study)
+        yield outcome
 
 
 def read_only(bench: Bench) -> Iterator[Outcome]:

@@ -110,7 +110,7 @@ class Study:
     def start(self, *arguments: str, prefix: tuple[str, ...] = (), out: str = "out") -> Any:
         """Start Snakemake in a process group of its own."""
         snakemake = (sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"))
-        with open(self.path / f"snakemake.{out}", "wb") as output:
+        with open(self._output(out), "wb") as output:
             return subprocess.Popen(
                 [*prefix, *snakemake, "--cores", "1", *arguments],
                 cwd=self.path,
@@ -132,7 +132,7 @@ class Study:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             status = process.wait()
-        return Result(status, (self.path / f"snakemake.{out}").read_text(encoding="utf-8"))
+        return Result(status, self._output(out).read_text(encoding="utf-8"))
 
     def recover(self, outcome: Outcome, *arguments: str) -> None:
         """What the documentation says: unlock if need be, the same command, and do as told."""
@@ -173,6 +173,10 @@ class Study:
             known = found.setdefault(name, measured)
             found[name] = {key: max(known[key], value) for key, value in measured.items()}
         return found
+
+    def _output(self, name: str) -> Path:
+        """Where what Snakemake says goes: beside the directory, whose disk may be full."""
+        return self.path.with_name(f"{self.path.name}.{name}")
 
     def _environment(self) -> dict[str, str]:
         kept = {n: v for n, v in os.environ.items() if n != "JAX_COMPILATION_CACHE_DIR"}

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import shlex
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -113,6 +114,19 @@ def require_past(paths: Iterable[str | os.PathLike[str]], tolerance: float = 60.
 
 def _date(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def require_room(path: str | os.PathLike[str], least: int = 1 << 16) -> None:
+    """Make sure that the disk of a directory, or of the nearest one above, is not full.
+
+    Raises:
+        UserError: if less than ``least`` bytes are free for this user.
+    """
+    directory = _nearest_directory(Path(path))
+    if shutil.disk_usage(directory).free < least:
+        raise UserError(
+            f"{directory}: the disk is full; make room there, and run the same command again"
+        )
 
 
 def _nearest_directory(path: Path) -> Path:

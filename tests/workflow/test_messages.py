@@ -2,13 +2,15 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.workflow.tiny_study import StudyDirectory
+from tests.workflow.tiny_study import ROOT, StudyDirectory
 
 
 @pytest.fixture
@@ -79,3 +81,33 @@ def test_files_of_tomorrow_are_said_before_any_job(tmp_path: Path) -> None:
     assert command == "find results/datasets/ethane -newermt now -exec touch {} +"
     subprocess.run(command.split(), check=True, cwd=tmp_path)
     assert study.snakemake("--", "results/datasets/ethane/quality.json").status == 0
+
+
+def test_full_disk_is_said_before_snakemake_fails_on_it(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    place = tmp_path / "small_disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(place)]
+    if subprocess.run(mount, check=False).returncode != 0:
+        pytest.skip("mounting is not permitted here")
+    try:
+        study = StudyDirectory(place)
+        study.configure()
+        assert study.snakemake("--dry-run").status == 0
+        with suppress(OSError), open(place / "filler", "wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        result = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--cores", "1"],
+            cwd=place,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        remedy = "the disk is full; make room there, and run the same command again"
+        assert result.returncode == 1
+        assert f"error: .snakemake: {remedy}\n" in result.stderr
+        assert "Traceback" not in result.stderr
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)

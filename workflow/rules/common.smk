@@ -12,7 +12,7 @@ from mlip_core.study.params import ConfigParams
 from mlip_core.study.remote_file import RemoteFile, is_stored_elsewhere, local_paths
 from mlip_core.study.runtime import share_compiled_programs
 from mlip_core.utils.errors import exit_on_user_error
-from mlip_core.utils.files import require_past, require_writable
+from mlip_core.utils.files import require_past, require_room, require_writable
 
 # A library under the configs logs through a handler of its own for all, Snakemake's lines included.
 logging.getLogger().handlers.clear()
@@ -29,6 +29,7 @@ with exit_on_user_error():
     check_study(STUDY, source=SOURCE)
     if workflow.is_main_process and (CORES or workflow.output_settings.dryrun):
         require_writable(STATE)
+        require_room(".snakemake")
 
 
 onstart:
@@ -41,6 +42,13 @@ onstart:
             for path in (*job.output, *job.log, *([job.benchmark] if job.benchmark else []))
         )
         require_past({path for job in workflow.dag.needrun_jobs() for path in job.input})
+
+
+onerror:
+    # Jobs name the file for which there was no room; Snakemake, which writes as well, does not.
+    with exit_on_user_error():
+        for directory in ("results", ".snakemake"):
+            require_room(directory)
 
 
 if STUDY.execution.compilation_cache:
