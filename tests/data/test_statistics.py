@@ -66,6 +66,11 @@ def test_scale_by_number_and_default() -> None:
     assert (info.scaling_mean, info.scaling_stdev) == (0.0, 1.0)
 
 
+def test_statistics_that_are_given_are_kept() -> None:
+    info = compute_dataset_info(segments(4), CUTOFF, avg_num_neighbors=7.5, avg_r_min_angstrom=0.3)
+    assert (info.avg_num_neighbors, info.avg_r_min_angstrom) == (7.5, 0.3)
+
+
 def test_scale_by_forces_that_are_all_zero() -> None:
     with pytest.raises(UserError, match="not all zero"):
         compute_dataset_info(

@@ -288,6 +288,8 @@ def test_one_structure_has_no_interval(structures: list[EvaluatedStructure]) -> 
     metrics = compute_metrics(structures[:1])
     assert set(metrics["energy"]["confidence"].values()) == {None}
     assert set(metrics["forces"]["confidence"].values()) == {None}
+    low, high = compute_metrics(structures[:2])["energy"]["confidence"]["mae"]
+    assert low < high
 
 
 def test_unlabelled_structures_are_left_out(structures: list[EvaluatedStructure]) -> None:

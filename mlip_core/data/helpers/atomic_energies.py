@@ -116,9 +116,8 @@ def parse_element(key: str | int) -> int:
     if 1 <= z < len(chemical_symbols):
         return z
     symbols = chemical_symbols[1:]
-    near = [text.capitalize()] if text.capitalize() in symbols else []
-    near = near or difflib.get_close_matches(text.capitalize(), symbols, n=1, cutoff=0.0)
-    raise UserError(f'atomic energies: unknown element "{key}"; did you mean "{near[0]}"?')
+    (near,) = difflib.get_close_matches(text.capitalize(), symbols, n=1, cutoff=0.0)
+    raise UserError(f'atomic energies: unknown element "{key}"; did you mean "{near}"?')
 
 
 def require_elements(energies: Mapping[int, float], elements: Iterable[int]) -> dict[int, float]:

@@ -9,9 +9,9 @@ from mlip_core.data.helpers.neighbor_analysis import (
 from tests.data.structures import copper, graph_of, water
 
 
-def water_with_far_hydrogen() -> jraph.GraphsTuple:
+def water_with_far_hydrogen(distance: float = 0.9) -> jraph.GraphsTuple:
     atoms = water(0)
-    atoms.positions = [[0, 0, 0], [0.9, 0, 0], [50, 0, 0]]
+    atoms.positions = [[0, 0, 0], [distance, 0, 0], [50, 0, 0]]
     return graph_of(atoms)
 
 
@@ -20,6 +20,7 @@ def test_atoms_without_neighbours_count() -> None:
     assert compute_avg_num_neighbors([together]) == 2
     assert compute_avg_num_neighbors([together, water_with_far_hydrogen()]) == (6 + 2) / 6
     assert compute_avg_num_neighbors([graph_of(water(0)[[0]])]) == 0
+    assert compute_avg_num_neighbors([]) == 0
 
 
 def test_mean_over_structures_of_the_smallest_distance() -> None:
@@ -27,6 +28,8 @@ def test_mean_over_structures_of_the_smallest_distance() -> None:
     assert compute_avg_min_neighbor_distance([water_with_far_hydrogen(), lone]) == pytest.approx(
         0.9, rel=1e-14
     )
+    both = [water_with_far_hydrogen(), water_with_far_hydrogen(0.7)]
+    assert compute_avg_min_neighbor_distance(both) == pytest.approx(0.8, rel=1e-14)
     assert compute_avg_min_neighbor_distance([lone]) is None
 
 
