@@ -3,6 +3,7 @@
 import logging
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -38,12 +39,12 @@ def save_items(path: Path, trees: dict[str, Any], record: Any) -> None:
     items = {name: ocp.args.PyTreeSave(tree) for name, tree in trees.items()}
     args = ocp.args.Composite(**items, record=ocp.args.JsonSave(record))
     try:
-        with _without_tracebacks(), _checkpointer() as checkpointer:
-            checkpointer.save(path, args=args, force=True)
+        with _without_tracebacks():
+            _run_apart(partial(_save, path, args))
     except ValueError as error:  # TensorStore's for whatever the system says
         raise as_system_error(error, path) from error
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        if error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -68,6 +69,31 @@ def remove_unfinished(directory: Path) -> None:
     for path in directory.glob("*"):
         if path.is_dir() and not path.name.isdigit():
             shutil.rmtree(path)
+
+
+def _save(path: Path, args: ocp.args.Composite) -> None:
+    with _checkpointer() as checkpointer:
+        checkpointer.save(path, args=args, force=True)
+
+
+def _run_apart(call: Callable[[], None]) -> None:
+    """Run in a thread that the end of the process does not wait for, nor for those it starts.
+
+    Some of Orbax's wait five minutes for directories that could not be made.
+    """
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - raised below
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="checkpoint", daemon=True)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
 
 
 @contextmanager

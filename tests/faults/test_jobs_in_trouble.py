@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -192,3 +193,16 @@ def test_compiled_libraries_say_it_in_one_line_too(
     mounted("-t", "tmpfs", "-o", "size=1m", "none")
     status, said = run_job(tmp_path, f"import numpy as np; from pathlib import Path; {write}")
     assert (status, said) == (1, f"error: {path.format(tmp_path)}: {FULL}")
+
+
+def test_a_checkpoint_without_room_for_its_directories_does_not_keep_the_job(
+    tmp_path: Path, mounted: Callable[..., Path]
+) -> None:
+    """Threads of Orbax wait for them for five minutes."""
+    results = mounted("-t", "tmpfs", "-o", "nr_inodes=6", "none")
+    (results / "log").touch()
+    body = f"import numpy as np; from pathlib import Path; {CHECKPOINT.replace('10**6', '9')}"
+    start = time.monotonic()
+    status, said = run_job(tmp_path, body)
+    assert (status, said) == (1, f"error: {results}/1: {FULL}")
+    assert time.monotonic() - start < 60
