@@ -292,6 +292,14 @@ def test_one_structure_has_no_interval(structures: list[EvaluatedStructure]) -> 
     assert low < high
 
 
+def test_a_force_at_a_bound_belongs_to_the_larger_ones() -> None:
+    forces = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.3, 0.0], [0.0, 0.0, -10.0]])
+    values = Values(0.0, 0.0, forces)
+    metrics = compute_metrics([EvaluatedStructure(Atoms("H4"), values, values)], n_resamples=0)
+    counts = {name: found["n_atoms"] for name, found in metrics["by_force_magnitude"].items()}
+    assert counts == {"0-0.3": 1, "0.3-1": 1, "1-3": 1, ">10": 1}
+
+
 def test_unlabelled_structures_are_left_out(structures: list[EvaluatedStructure]) -> None:
     bare = EvaluatedStructure(Atoms("H"), Values(), Values(0.0, 0.0, np.zeros((1, 3))))
     with_bare = compute_metrics([*structures, bare], n_resamples=0)

@@ -17,6 +17,7 @@ from mlip_core.models.loss_helpers import (
     adaptive_huber_loss_forces,
     compute_eval_metrics,
     huber_loss_energy,
+    label_masks,
     mean_squared_error_energy,
     safe_divide,
 )
@@ -162,6 +163,39 @@ def test_missing_labels_without_a_weight_are_left_out(batch_and_prediction: Batc
     loss = MSELoss(forces_weight_schedule=lambda _: 0.0, extended_metrics=True)
     metrics = loss(prediction, bare, 1, True)[1]
     assert metrics.keys() == {"loss", "mae_e", "mse_e", "mae_e_per_atom", "mse_e_per_atom"}
+
+
+@pytest.mark.parametrize("kind", [MSELoss, HuberLoss])
+def test_metrics_are_few_unless_they_are_extended(
+    batch_and_prediction: Batch, kind: type[WeightedEFSLoss]
+) -> None:
+    batch, prediction = batch_and_prediction
+    assert kind()(prediction, batch, 1)[1].keys() == {"loss"}
+    evaluated = kind()(prediction, batch, 1, True)[1].keys()
+    assert evaluated == {"loss", "mae_e", "mse_e", "mae_f", "mse_f"}
+
+
+def test_masks_leave_out_padding_and_what_is_not_labelled(batch_and_prediction: Batch) -> None:
+    batch, _ = batch_and_prediction
+    full = label_masks(batch)
+    n_graphs = len(inputs.N_NODE)
+    is_real = np.arange(n_graphs) < n_graphs - 1
+    atoms_are_real = np.repeat(is_real, inputs.N_NODE)
+    np.testing.assert_array_equal(full.energy, is_real)
+    np.testing.assert_array_equal(full.forces, atoms_are_real)
+    np.testing.assert_array_equal(full.stress, is_real)
+    # A label that padding claims to have does not count either.
+    has = np.array([[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 1.0]])
+    partly = label_masks(
+        batch._replace(
+            globals=batch.globals._replace(has_energy=has[0], has_forces=has[1], has_stress=has[2])
+        )
+    )
+    np.testing.assert_array_equal(partly.energy, is_real & (has[0] == 1))
+    np.testing.assert_array_equal(
+        partly.forces, atoms_are_real & np.repeat(has[1] == 1, inputs.N_NODE)
+    )
+    np.testing.assert_array_equal(partly.stress, is_real & (has[2] == 1))
 
 
 def test_weight_that_may_become_positive_later_counts(batch_and_prediction: Batch) -> None:
