@@ -30,7 +30,10 @@ SUBJECTS = {
     "mlip_core.evaluation.bootstrap": ["evaluation/test_metrics.py"],
     "mlip_core.evaluation.metrics": ["evaluation/test_metrics.py"],
     "mlip_core.models.loss": ["models/test_loss.py"],
-    "mlip_core.models.loss_helpers": ["models/test_loss.py"],
+    "mlip_core.models.loss_helpers": [
+        "models/test_loss.py",
+        "training/test_missing_labels.py",
+    ],
     "mlip_core.training.metric_sums": [
         "training/test_metric_sums.py",
         "training/test_missing_labels.py",

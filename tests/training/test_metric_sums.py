@@ -47,3 +47,12 @@ def test_sums_survive_being_taken_apart() -> None:
     assert set(again.sums) == set(again.residues) == {"loss", "mae_f"}
     assert jax.device_get(again) == jax.device_get(sums)
     assert again.averages() == {"loss": pytest.approx(0.1), "mae_f": pytest.approx(0.2)}
+
+
+def test_one_unsound_batch_makes_the_sums_unsound() -> None:
+    counts = count_batch(next(make_dataset(14, 4).epoch(0)))
+    metrics = {"loss": jnp.float32(0.1)}
+    sums = empty_sums(metrics, like=jnp.zeros(1)).add(metrics, counts)
+    assert sums.is_sound
+    spoilt = sums.add(metrics, counts, jnp.asarray(False)).add(metrics, counts, jnp.asarray(True))
+    assert not spoilt.is_sound
