@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlip_core.training.metric_sums import MetricSums, count_batch, empty_sums
+from mlip_core.training.metric_sums import (
+    Counts,
+    MetricSums,
+    count_batch,
+    count_of,
+    empty_sums,
+)
 from tests.training.tiny import make_dataset
 
 
@@ -56,3 +62,20 @@ def test_one_unsound_batch_makes_the_sums_unsound() -> None:
     assert sums.is_sound
     spoilt = sums.add(metrics, counts, jnp.asarray(False)).add(metrics, counts, jnp.asarray(True))
     assert not spoilt.is_sound
+
+
+def test_what_each_metric_is_averaged_over() -> None:
+    counts = Counts(**{name: name for name in Counts.__annotations__})  # type: ignore[arg-type]
+    over = {
+        "loss": "graphs",
+        "mae_e": "energies",
+        "mse_e_per_atom": "energies",
+        "mae_f": "forces",
+        "mse_f": "forces",
+        "mae_stress": "stresses",
+        "mse_stress_per_atom": "stresses",
+        "gradient_norm": "batches",
+        "forces_weight": "batches",
+        "param_update_norm": "updates",
+    }
+    assert {name: count_of(name, counts) for name in over} == over
