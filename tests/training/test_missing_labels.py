@@ -6,10 +6,13 @@ import jax
 import jraph
 import numpy as np
 import pytest
+from ase.build import bulk
 
+from mlip_core.data.helpers import GraphDataset
 from mlip_core.models.loss import HuberLoss, Loss, MSELoss
 from mlip_core.training import TrainingIOHandler
 from mlip_core.training.metric_sums import count_batch
+from tests.data.structures import graph_of
 from tests.training.tiny import make_dataset, make_force_field, make_loop
 
 HAS = {
@@ -139,6 +142,13 @@ def test_edges_are_counted_without_padding_and_filling() -> None:
     n_edges = sum(len(graph.senders) for graph in plain.graphs)
     for dataset in (plain, blocks):
         assert sum(int(count_batch(batch).edges) for batch in dataset.epoch(0)) == n_edges
+
+
+def test_edges_from_an_atom_to_its_own_images_count() -> None:
+    graph = graph_of(bulk("Cu"), cutoff=2.6)
+    batch = next(GraphDataset([graph], 1, edge_block_size=5).epoch(0))
+    assert len(batch.senders) > len(graph.senders) == 12
+    assert int(count_batch(batch).edges) == 12
 
 
 def test_training_with_gaps_logs_no_metric_of_labels_that_nobody_has() -> None:
