@@ -27,6 +27,8 @@ from mlip_core.utils.files import atomic_path, write_text
 
 RESULTS = Path(__file__).parent / "results"
 UNITS = {"energy": "meV", "energy_per_atom": "meV/atom", "forces": "meV/Å"}
+IN_QUESTION = (OURS.name, OUR_DATA.name, "evaluation", "tuned-", "uncertain-r3-")
+"""How the names of rows begin that the others are compared with."""
 MARKERS = "osD^vP"
 COLUMNS = 3
 WIDEST = 26
@@ -140,6 +142,28 @@ def _steps(figures: Figures) -> Figure | None:
     return _bars(panels, "ms a step")
 
 
+def _learned(figures: Figures) -> Figure | None:
+    """Force errors of each run, a panel for each seed."""
+    panels = {
+        f"seed {seed}: forces RMSE, meV/Å": {
+            run: Bar(1000 * value) for run, value in errors.items()
+        }
+        for seed, errors in figures["rmse_forces_ev_per_angstrom"].items()
+    }
+    return _bars(panels, "error")
+
+
+def _seconds(figures: Figures) -> Figure | None:
+    """What an evaluation takes and what inference alone does, a panel for each dataset."""
+    panels = {
+        f"{case}: {found['n_structures']} structures": {
+            name: _bar(found[name]) for name in ("inference", "evaluation", "metrics")
+        }
+        for case, found in figures["cases"].items()
+    }
+    return _bars(panels, "s", columns=2)
+
+
 def _bar(summary: Mapping[str, float], factor: float = 1.0) -> Bar:
     return Bar(*(factor * summary[key] for key in ("median", "low", "high")))
 
@@ -181,7 +205,7 @@ def _draw_bar(panel: Axes, row: int, bar: Bar, colour: str, is_ratio: bool) -> N
 def _colour(row: str, bar: Bar, is_ratio: bool) -> str:
     if is_ratio:
         return BLUE if bar.value >= 1.0 else VERMILION
-    return BLUE if row.startswith((OURS.name, OUR_DATA.name)) else SKY
+    return BLUE if row.startswith(IN_QUESTION) else SKY
 
 
 def _scale_bars(panel: Axes, bars: dict[str, Bar], is_ratio: bool) -> None:
@@ -271,6 +295,9 @@ DRAWINGS: dict[str, Callable[[Figures], Figure | None]] = {
     "training-*": _errors,
     "data*": _rates,
     "inference*": _steps,
+    "active-learning*": _learned,
+    "finetuning*": _learned,
+    "evaluation*": _seconds,
     "scaling*": _exponents,
     "million*": _growth,
 }
