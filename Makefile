@@ -106,5 +106,5 @@ constraints: ## Pin the newest versions of all packages in constraints.txt; test
 
 .PHONY: clean
 clean: ## Remove caches and the environment; results stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage build dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* build dist
 	find . -path ./results -prune -o -name __pycache__ -type d -print -prune | xargs rm -rf
