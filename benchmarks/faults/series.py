@@ -5,12 +5,13 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults.damage import DAMAGES, flip_a_bit, newest_checkpoint
+from benchmarks.faults.growing import GROWN, growing, serving
 from benchmarks.faults.study import Outcome, Study, kill_group, wait_for
 
 MODEL = "results/models/small.zip"
@@ -76,16 +77,42 @@ class Bench:
 
 def killed_jobs(bench: Bench) -> Iterator[Outcome]:
     """SIGKILL of each rule's process; Snakemake tries the job again, as on a cluster."""
+    yield _kill_each(bench, bench.new("killed_jobs"), bench.usual, bench.artifacts)
+
+
+def killed_rare_jobs(bench: Bench) -> Iterator[Outcome]:
+    """The same for what only downloads, baselines, committees and growing datasets need."""
+    with serving(bench.directory / "served") as file:
+        whole = growing(bench.directory / "growing", file).with_plan({"measure": True})
+        result = whole.run(*GROWN)
+        if result.status != 0:
+            raise RuntimeError(result.output)
+        usual = {name: one for name, one in whole.measured().items() if name not in bench.usual}
+        study = growing(bench.directory / "killed_rare_jobs", file)
+        yield _kill_each(bench, study, usual, whole.artifacts(), GROWN)
+
+
+def _kill_each(
+    bench: Bench,
+    study: Study,
+    usual: dict[str, dict[str, float]],
+    artifacts: dict[str, str],
+    targets: Sequence[str] = (),
+) -> Outcome:
+    """Kill the jobs of some scripts, some times each, and go on."""
     kills = bench.count(6)
-    plan = {"kills": dict.fromkeys(bench.usual, kills), "usual": bench.usual, "seed": bench.seed}
-    study = bench.new("killed_jobs").with_plan(plan)
-    result = study.run("--retries", str(kills))
+    plan = {"kills": dict.fromkeys(usual, kills), "usual": usual, "seed": bench.seed}
+    study = study.with_plan(plan)
+    result = study.run("--retries", str(kills), "--", *targets)
     fired = study.fired()
-    outcome = Outcome(f"SIGKILL of a job, each of {len(bench.usual)} scripts; tried again")
+    outcome = Outcome(f"SIGKILL of a job, each of {len(usual)} scripts; tried again")
     outcome.injected = outcome.alone = len(fired)
     if result.status != 0:
         outcome.lost.append("Snakemake gave up")
-    yield bench.end(study, outcome)
+    study.recover(outcome, *targets)
+    outcome.compare(artifacts, study)
+    shutil.rmtree(study.path, ignore_errors=True)
+    return outcome
 
 
 def killed_once(bench: Bench) -> Iterator[Outcome]:
@@ -337,6 +364,7 @@ SERIES: dict[str, Callable[[Bench], Iterator[Outcome]]] = {
     function.__name__: function
     for function in (
         killed_jobs,
+        killed_rare_jobs,
         killed_once,
         killed_snakemake,
         full_disk,

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -87,9 +87,14 @@ class Study:
     plan: Path | None = None
 
     @classmethod
-    def new(cls, path: Path, plan: Mapping[str, Any] | None = None) -> "Study":
-        """A study that has not begun."""
-        StudyDirectory(path).configure()
+    def new(
+        cls,
+        path: Path,
+        plan: Mapping[str, Any] | None = None,
+        change: Callable[[dict[str, Any]], object] | None = None,
+    ) -> "Study":
+        """A study that has not begun: the tiny one, changed."""
+        StudyDirectory(path).configure(change)
         return cls(path).with_plan(plan)
 
     def copy(self, path: Path) -> "Study":

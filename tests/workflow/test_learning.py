@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ase.build import molecule
-from ase.io import write
 
 from mlip_core.data.dataset_info import read_dataset_info
 from mlip_core.data.frames import read_frames
 from mlip_core.data.splits import load_split
 from mlip_core.models.model_io import load_model
 from mlip_core.utils.files import file_digest
-from tests.workflow.tiny_study import StudyDirectory
+from tests.workflow.tiny_study import StudyDirectory, grow, write_pool
 
 
 @pytest.fixture
@@ -52,37 +50,9 @@ def test_a_circle_of_starts_is_named_before_anything_runs(study: StudyDirectory)
     assert error.startswith("error: runs: init_from goes in a circle: tuned → tuned; let one of")
 
 
-def grow(strategy: str, committee: int) -> Any:
-    """Active learning in one round of two structures out of eight."""
-
-    def change(mapping: dict[str, Any]) -> None:
-        small = {key: value for key, value in mapping["runs"]["small"].items() if key != "dataset"}
-        mapping["active_learning"] = {
-            "grown": {
-                "dataset": "ethane",
-                "pool": {"files": ["pool.extxyz"]},
-                "run": small | {"training": {"num_epochs": 1}},
-                "committee": committee,
-                "rounds": 1,
-                "select": {"per_round": 2, "strategy": strategy, "candidates_per_choice": 2},
-            }
-        }
-
-    return change
-
-
-def write_pool(study: StudyDirectory) -> None:
-    pool = []
-    for seed in range(8):
-        atoms = molecule("C2H6")
-        atoms.rattle(0.1, seed=seed)
-        pool.append(atoms)
-    write(study.path / "pool.extxyz", pool)
-
-
 def test_a_random_round_needs_no_model(study: StudyDirectory) -> None:
     study.configure(grow("random", 1))
-    write_pool(study)
+    write_pool(study.path)
     result = study.snakemake("results/datasets/grown-r1/dataset_info.json")
     assert result.status == 0, result.output
     assert "train_run" not in result.rules
@@ -110,7 +80,7 @@ def test_a_random_round_needs_no_model(study: StudyDirectory) -> None:
 @pytest.mark.slow
 def test_a_round_of_active_learning_up_to_the_calibrated_committee(study: StudyDirectory) -> None:
     study.configure(grow("spread", 2))
-    write_pool(study)
+    write_pool(study.path)
     assert study.snakemake("select").status == 0
     selection = json.loads(study.read("active_learning/grown/round-1/selection.json"))
     assert selection["pool"] == 8

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ase.build import molecule
+from ase.io import write
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,6 +82,35 @@ def add_run(study: dict[str, Any], architecture: str) -> None:
     model = {"architecture": architecture, **SMALLEST[architecture]}
     other = {"model": model, "training": {"num_epochs": 1}}
     study["runs"][architecture] = study["runs"]["small"] | other
+
+
+def grow(strategy: str, committee: int) -> Callable[[dict[str, Any]], None]:
+    """Active learning in one round of two structures out of the eight of :func:`write_pool`."""
+
+    def change(mapping: dict[str, Any]) -> None:
+        small = {key: value for key, value in mapping["runs"]["small"].items() if key != "dataset"}
+        mapping["active_learning"] = {
+            "grown": {
+                "dataset": "ethane",
+                "pool": {"files": ["pool.extxyz"]},
+                "run": small | {"training": {"num_epochs": 1}},
+                "committee": committee,
+                "rounds": 1,
+                "select": {"per_round": 2, "strategy": strategy, "candidates_per_choice": 2},
+            }
+        }
+
+    return change
+
+
+def write_pool(directory: Path) -> None:
+    """Write the structures that active learning may choose from."""
+    pool = []
+    for seed in range(8):
+        atoms = molecule("C2H6")
+        atoms.rattle(0.1, seed=seed)
+        pool.append(atoms)
+    write(directory / "pool.extxyz", pool)
 
 
 @dataclass(frozen=True)
