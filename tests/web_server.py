@@ -15,6 +15,7 @@ class WebServer(ThreadingHTTPServer):
         has_ranges: whether it answers requests for the rest of a file with the rest.
         break_after: numbers of bytes after which it drops its next connections.
         busy: how many of the next requests it answers with 503.
+        redirect: address that it sends all others to.
         ranges: what part each request for content asked for.
         paths: what each request for content asked for, with its query.
     """
@@ -25,6 +26,7 @@ class WebServer(ThreadingHTTPServer):
         self.has_ranges = True
         self.break_after: list[int] = []
         self.busy = 0
+        self.redirect: str | None = None
         self.ranges: list[str | None] = []
         self.paths: list[str] = []
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
@@ -61,6 +63,10 @@ class _Handler(SimpleHTTPRequestHandler):
         if server.busy:
             server.busy -= 1
             self.send_error(503)
+        elif server.redirect:
+            self.send_response(302)
+            self.send_header("Location", server.redirect)
+            self.end_headers()
         elif not path.is_file():
             self.send_error(404)
         else:

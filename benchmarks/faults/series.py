@@ -339,22 +339,22 @@ def damaged_checkpoints(bench: Bench) -> Iterator[Outcome]:
     for damage in DAMAGES.values():
         for path in _files(newest_checkpoint(study.path)):
             _damage(path, damage, rng)
-        (study.path / MODEL).unlink()
+        (study.path / MODEL).unlink(missing_ok=True)
         outcome.note(study.run(MODEL))
     yield _compared(bench, study, outcome)
     outcome = Outcome("all checkpoints damaged; the training begins anew")
     for damage in list(DAMAGES.values())[:: 1 if bench.share == 1 else 3]:
         for path in _files(study.path / "results/runs/small/checkpoints"):
             _damage(path, damage, rng)
-        (study.path / MODEL).unlink()
+        (study.path / MODEL).unlink(missing_ok=True)
         outcome.note(study.run(MODEL))
     yield _compared(bench, study, outcome)
     outcome = Outcome("compiled programs damaged; compiled anew")
     for damage in (*DAMAGES.values(), flip_a_bit, flip_a_bit)[: bench.count(7)]:
         for path in (study.path / "results/.cache/jax").glob("*-cache"):
             _damage(path, damage, rng)
-        shutil.rmtree(study.path / "results/runs/small/checkpoints")
-        (study.path / MODEL).unlink()
+        shutil.rmtree(study.path / "results/runs/small/checkpoints", ignore_errors=True)
+        (study.path / MODEL).unlink(missing_ok=True)
         outcome.note(study.run(MODEL))
     yield _compared(bench, study, outcome)
     shutil.rmtree(study.path)

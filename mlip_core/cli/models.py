@@ -33,7 +33,8 @@ def load_force_field(path: Path, threads: int | None) -> "ForceField":
 
 
 def _prepare_jax(threads: int | None) -> None:
-    from mlip_core.study.runtime import prepare_jax, share_compiled_programs
+    from mlip_core.study.compiled_programs import share_compiled_programs
+    from mlip_core.study.runtime import prepare_jax
     from mlip_core.utils.cpu_backend import tune_cpu_backend
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

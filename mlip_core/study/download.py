@@ -62,6 +62,9 @@ def _fetch_patiently(url: str, partial: Path, pause_seconds: float) -> None:
             reason = without_secrets(str(error), url)
             if attempt + 1 < ATTEMPTS:
                 time.sleep(pause_seconds * 2**attempt)
+        except requests.RequestException as error:  # nothing that passes: redirects without end …
+            reason = without_secrets(str(error), url)
+            raise UserError(f"{url}: not to be had ({reason}); correct the address") from None
     raise UserError(
         f"{url}: not to be had in {ATTEMPTS} attempts ({reason}); is there a network here? The same"
         " command goes on where the download stopped"

@@ -3,7 +3,6 @@
 import os
 import resource
 import sys
-from pathlib import Path
 
 from mlip_core.utils.cpu_backend import tune_cpu_backend
 from mlip_core.utils.errors import UserError
@@ -31,17 +30,6 @@ def require_address_space(minimum: int = MIN_ADDRESS_SPACE) -> None:
             f" map {minimum >> 20} MiB, most of it never filled; raise that limit, or limit the"
             " resident memory instead"
         )
-
-
-def share_compiled_programs(directory: str) -> None:
-    """Let JAX keep compiled programs in a directory, in this process and those it starts.
-
-    A program is the same whether it was compiled now or comes from the directory, which holds the
-    very bytes that the compiler made. A directory that the environment names already is left.
-    """
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(directory).resolve()))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def prepare_jax(num_threads: int) -> None:

@@ -162,11 +162,12 @@ def _resumable_loop(
 ) -> TrainingLoop:
     """The training where it was left.
 
-    One that was left too late for the number of epochs that is asked for keeps its checkpoints; the
-    shorter training starts anew beside it.
+    One that was left too late for the number of epochs or the patience that is asked for keeps its
+    checkpoints; the shorter training starts anew beside it.
     """
     name = fingerprint(run, inputs.paths)
-    beside = f"{name}-{run.training.num_epochs}-epochs"
+    end = run.training.model_dump(mode="json", include=NOT_OF_THE_COURSE)
+    beside = f"{name}-ends-{json_digest(end)[:8]}"
     try:
         return _make_loop(run, start, inputs, outputs, name, terminal, should_stop)
     except OtherCourseError:

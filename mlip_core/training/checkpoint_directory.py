@@ -36,12 +36,12 @@ class CheckpointDirectory:
         """
         if config.clear_previous_checkpoints:
             shutil.rmtree(self.models.directory, ignore_errors=True)
-            self._clear_points()
+            self.forget_points()
         elif config.resume:
             return
         elif config.restore_checkpoint_if_exists:
             # A restored training takes another course than the one these would continue.
-            self._clear_points()
+            self.forget_points()
         elif self.models.epochs() or self.resume_points.positions():
             raise UserError(
                 f"{self.path}: has checkpoints of an earlier training; set resume to continue it, "
@@ -65,6 +65,7 @@ class CheckpointDirectory:
         if self.resume_points.remove_after(place["order"]):
             self.models.remove_after(place["epoch"])
 
-    def _clear_points(self) -> None:
+    def forget_points(self) -> None:
+        """Remove all that the training could go on from."""
         self.resume_points.clear()
         self.branch_points.clear()

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from mlip_core.training.decisions import epochs_before_cooldown
+from mlip_core.training.decisions import epochs_before_cooldown, stopping_epoch
 from mlip_core.training.training_loop_config import TrainingLoopConfig
 from mlip_core.utils.errors import UserError
 
@@ -13,7 +13,7 @@ NOT_OF_THE_COURSE = {"num_epochs", "early_stopping"}
 
 
 class OtherCourseError(UserError):
-    """The checkpoints are of a training that another number of epochs does not go on from."""
+    """The checkpoints are of a training that one with another end does not go on from."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Course:
         Raises:
             OtherCourseError: if it is of a longer training, and beyond what both share.
         """
+        self._check_patience(record)
         theirs = record["num_epochs"]
         if theirs == self.config.num_epochs:
             return True
@@ -59,6 +60,14 @@ class Course:
                 f"clear_previous_checkpoints"
             )
         return is_shared
+
+    def _check_patience(self, record: dict[str, Any]) -> None:
+        end = stopping_epoch(record["metrics"], self.config.early_stopping)
+        if end is not None and record["position"]["epoch"] > end:
+            raise OtherCourseError(
+                f"{self.directory}: is trained beyond epoch {end}, where early_stopping ends this "
+                f"training; train into another directory, or set clear_previous_checkpoints"
+            )
 
     def check_settings(self, record: dict[str, Any]) -> None:
         """Raise a ``UserError`` if the training of a checkpoint differs in a setting."""

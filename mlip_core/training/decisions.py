@@ -20,12 +20,17 @@ from mlip_core.utils.errors import UserError
 Rows = Sequence[Mapping[str, Any]]
 
 
-def should_stop_early(rows: Rows, config: EarlyStoppingConfig | None) -> bool:
-    """Whether the last ``patience`` epochs have brought no improvement."""
+def stopping_epoch(rows: Rows, config: EarlyStoppingConfig | None) -> int | None:
+    """The first epoch after ``patience`` others without an improvement; ``None`` if there is none.
+
+    A training ends there, and rows beyond it are those of another one, which was more patient.
+    """
     if config is None:
-        return False
+        return None
+    judged = [row["epoch"] for row in rows if _column(config) in row]
     counts = _epochs_without_improvement(rows, config)
-    return bool(counts) and counts[-1] >= config.patience
+    ages = zip(judged, counts, strict=True)
+    return next((epoch for epoch, age in ages if age >= config.patience), None)
 
 
 def plateau_scale(rows: Rows, config: PlateauConfig | None) -> float:
@@ -79,7 +84,7 @@ def _epochs_without_improvement(
 ) -> list[int]:
     """How many epochs the best value is old, after each evaluation."""
     best, count, counts = math.inf, 0, []
-    for value in _values(rows, config.metric):
+    for value in _values(rows, config):
         if value < best * (1 - config.min_improvement):
             best, count = value, 0
         else:
@@ -88,13 +93,17 @@ def _epochs_without_improvement(
     return counts
 
 
-def _values(rows: Rows, metric: str) -> list[float]:
-    column = f"valid_{metric}"
+def _column(config: EarlyStoppingConfig | PlateauConfig) -> str:
+    return f"valid_{config.metric}"
+
+
+def _values(rows: Rows, config: EarlyStoppingConfig | PlateauConfig) -> list[float]:
+    column = _column(config)
     values = [float(row[column]) for row in rows if column in row]
     if rows and not values:
         names = [name.removeprefix("valid_") for name in rows[-1] if name.startswith("valid_")]
         raise UserError(
-            f"the validation set has no metric {metric!r} to judge the training by; "
+            f"the validation set has no metric {config.metric!r} to judge the training by; "
             f"there are: {', '.join(names)}"
         )
     return values

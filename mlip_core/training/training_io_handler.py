@@ -201,7 +201,9 @@ class TrainingIOHandler:
                 f"where a longer training goes on; train into another directory, or set "
                 f"clear_previous_checkpoints"
             )
-        if newest is not None and self._is_writer:
+        if self._is_writer and newest is None:
+            self._checkpoints.forget_points()  # damaged: newer than those to come, they would stay
+        elif self._is_writer:
             self._checkpoints.forget_after(newest)
         return newest
 

@@ -141,11 +141,17 @@ def _scalars(category: LogCategory, to_log: dict[str, Any]) -> dict[str, float]:
 
 
 def _forget_lines_after(path: Path, epoch: int) -> None:
-    """Also removes a last line that a killed process has left unfinished."""
+    """Also removes what is no such line: damaged, or the last one of a killed process."""
     if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith("}\n")]
-        write_text(path, "".join(line for line in whole if json.loads(line)["epoch"] <= epoch))
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        write_text(path, "".join(f"{line}\n" for line in lines if _is_until(line, epoch)))
+
+
+def _is_until(line: str, epoch: int) -> bool:
+    try:
+        return bool(json.loads(line)["epoch"] <= epoch)
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def _is_mse(name: str) -> bool:

@@ -28,7 +28,7 @@ from mlip_core.training.decisions import (
     cooldown_scale,
     loss_limit,
     plateau_scale,
-    should_stop_early,
+    stopping_epoch,
 )
 from mlip_core.training.ema import exponentially_moving_average
 from mlip_core.training.evaluation import make_evaluation_step, run_evaluation
@@ -236,7 +236,7 @@ class TrainingLoop:
             return True
         is_between_epochs = self._position.step is None
         rows, early_stopping = self.history.metrics, self.config.early_stopping
-        return is_between_epochs and should_stop_early(rows, early_stopping)
+        return is_between_epochs and stopping_epoch(rows, early_stopping) is not None
 
     def _stop_if_asked(self) -> None:
         if jax.process_count() > 1:

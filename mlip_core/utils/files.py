@@ -103,13 +103,19 @@ def require_past(paths: Iterable[str | os.PathLike[str]], tolerance: float = 60.
     times = {path: path.stat().st_mtime for path in map(Path, paths) if path.exists()}
     ahead = sorted(path for path, seconds in times.items() if seconds > now + tolerance)
     if ahead:
-        place = os.path.commonpath([path.parent for path in ahead]) or "."
+        place = _common_directory(ahead)
         others = f" (and {len(ahead) - 1} more)" if len(ahead) > 1 else ""
         raise UserError(
             f"{ahead[0]}{others}: changed at {_date(times[ahead[0]])}, which is ahead of this"
             f" machine's clock, {_date(now)}; correct the clock, or run"
             f" find {shlex.quote(place)} -newermt now -exec touch {{}} +"
         )
+
+
+def _common_directory(paths: Iterable[Path]) -> str:
+    """Below the working directory relative to it."""
+    common = Path(os.path.commonpath([path.parent.absolute() for path in paths]))
+    return str(common.relative_to(Path.cwd()) if common.is_relative_to(Path.cwd()) else common)
 
 
 def _date(seconds: float) -> str:

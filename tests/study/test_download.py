@@ -87,3 +87,21 @@ def test_no_server_is_said_after_some_attempts(server: WebServer, tmp_path: Path
     server.stop()
     with pytest.raises(UserError, match=re.escape(f"{url}/x: not to be had in {ATTEMPTS}")):
         download(f"{url}/x", SHA256, tmp_path / "x", pause_seconds=0.001)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("/data.xyz", "Exceeded 30 redirects"), ("ftp://127.0.0.1/data.xyz", "No connection adapters")],
+)
+def test_redirects_to_nowhere_are_said_at_once(
+    server: WebServer, tmp_path: Path, address: str, reason: str
+) -> None:
+    server.redirect = address
+    with pytest.raises(UserError, match=rf"data.xyz: not to be had \({reason}.*correct the addr"):
+        fetch(server, tmp_path / "data.xyz")
+    assert len(server.paths) <= 31
+
+
+def test_address_that_is_none_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not to be had .*correct the address"):
+        download("http://[::1/data.xyz", SHA256, tmp_path / "data.xyz")

@@ -9,7 +9,8 @@ import pytest
 
 COUNT = (
     "from pathlib import Path\n"
-    "from mlip_core.study.runtime import prepare_jax, share_compiled_programs\n"
+    "from mlip_core.study.compiled_programs import share_compiled_programs\n"
+    "from mlip_core.study.runtime import prepare_jax\n"
     "import sys\n"
     "prepare_jax(int(sys.argv[1]))\n"
     "share_compiled_programs(sys.argv[2])\n"

@@ -15,7 +15,7 @@ from mlip_core.training.decisions import (
     epochs_before_cooldown,
     loss_limit,
     plateau_scale,
-    should_stop_early,
+    stopping_epoch,
 )
 from mlip_core.training.training_loop_config import (
     CooldownConfig,
@@ -31,24 +31,25 @@ def rows(*values: float) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("values", "stops"),
+    ("values", "epoch"),
     [
-        ((3.0, 2.0, 1.0), False),
-        ((3.0, 2.0, 2.5, 2.4), True),
-        ((3.0, 2.0, 2.5, 1.9), False),
-        ((3.0, 2.0, math.nan, math.nan), True),
-        ((1.0, 0.99, 0.98, 0.97), False),
+        ((3.0, 2.0, 1.0), None),
+        ((3.0, 2.0, 2.5, 2.4), 3),
+        ((3.0, 2.0, 2.5, 1.9), None),
+        ((3.0, 2.0, math.nan, math.nan), 3),
+        ((1.0, 0.99, 0.98, 0.97), None),
+        ((3.0, 2.0, 2.5, 2.4, 1.0, 0.5), 3),
     ],
 )
-def test_stops_after_epochs_without_improvement(values: tuple[float, ...], stops: bool) -> None:
+def test_stops_after_epochs_without_improvement(values: tuple[float, ...], epoch: int | None) -> None:
     config = EarlyStoppingConfig(metric="mae_f", patience=2)
-    assert should_stop_early(rows(*values), config) == stops
+    assert stopping_epoch(rows(*values), config) == epoch
 
 
 def test_small_improvements_do_not_count_if_so_configured() -> None:
     config = EarlyStoppingConfig(metric="mae_f", patience=2, min_improvement=0.05)
-    assert should_stop_early(rows(1.0, 0.99, 0.98), config)
-    assert not should_stop_early(rows(1.0, 0.99, 0.94), config)
+    assert stopping_epoch(rows(1.0, 0.99, 0.98), config) == 2
+    assert stopping_epoch(rows(1.0, 0.99, 0.94), config) is None
 
 
 def test_learning_rate_follows_plateaus_as_optax_does() -> None:
@@ -76,7 +77,7 @@ def test_patience_grows_with_the_epochs_so_far() -> None:
 
 def test_unknown_metric_is_named() -> None:
     with pytest.raises(UserError, match=r"no metric 'mae_x' .* there are: mae_f"):
-        should_stop_early(rows(1.0), EarlyStoppingConfig(metric="mae_x"))
+        stopping_epoch(rows(1.0), EarlyStoppingConfig(metric="mae_x"))
 
 
 def test_limit_of_the_loss_follows_growing_weights() -> None:

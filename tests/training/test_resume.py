@@ -195,6 +195,31 @@ def test_shorter_training_does_not_take_a_longer_one_for_its_own(tmp_path: Path)
     make_loop(tmp_path, num_epochs=4).run()
 
 
+def test_less_patient_training_does_not_take_a_longer_one_for_its_own(tmp_path: Path) -> None:
+    def options(patience: int) -> dict[str, Any]:
+        # Nothing is an improvement of so much: the training ends after so many epochs.
+        return {"early_stopping": {"patience": patience, "min_improvement": 0.999}}
+
+    make_loop(tmp_path, num_epochs=9, loop_options=options(4)).run()
+    with pytest.raises(OtherCourseError, match="is trained beyond epoch 2, where early_stopping"):
+        make_loop(tmp_path, num_epochs=9, loop_options=options(2))
+    for patience in (4, 6):
+        loop = make_loop(tmp_path, num_epochs=9, loop_options=options(patience))
+        assert loop.history.metrics[-1]["epoch"] == 4
+        loop.run()
+        assert loop.history.metrics[-1]["epoch"] == patience
+
+
+def test_damaged_checkpoints_do_not_displace_those_of_the_training_anew(tmp_path: Path) -> None:
+    make_loop(tmp_path, num_epochs=4).run()
+    points = tmp_path / "checkpoints" / "resume"
+    for checkpoint in points.iterdir():
+        damage_everything(checkpoint)
+    with pytest.raises(InterruptedDataset.InterruptionError):
+        make_loop(tmp_path, 4, train_dataset=InterruptedDataset(make_dataset(), 12)).run()
+    assert make_loop(tmp_path, num_epochs=4).history.metrics[-1]["epoch"] > 0
+
+
 def damage_everything(checkpoint: Path) -> None:
     for path in checkpoint.rglob("*"):
         if path.is_file():

@@ -61,6 +61,13 @@ def test_json_lines_of_a_resumed_training_are_those_of_each_epoch_once(tmp_path:
     np.testing.assert_allclose(table["valid/rmse_f"].dropna(), history)
 
 
+def test_damaged_lines_are_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"epoch": 1}\n{"epo\xff": 2}\n[3]\n{"epoch": "x"}\n4}\n{"epoch": 2}\n')
+    log_metrics_to_json_lines(path)(LogCategory.CLEANUP_AFTER_CKPT_RESTORATION, {}, 2)
+    assert path.read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
+
+
 def test_tracker_gets_numbers_by_name_and_epoch() -> None:
     calls: list[tuple[dict[str, float], int]] = []
     logger = log_metrics_to_tracker(lambda scalars, epoch: calls.append((scalars, epoch)))

@@ -101,6 +101,21 @@ def test_times_to_come_are_refused(tmp_path: Path) -> None:
         require_past(names)
 
 
+def test_files_of_tomorrow_here_and_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    tomorrow = time.time() + 86_400
+    for name in ("late", "../late"):
+        Path(name).touch()
+        os.utime(name, (tomorrow, tomorrow))
+    with pytest.raises(UserError, match=r"^late: .* run find \. -newermt"):
+        require_past(["late"])
+    with pytest.raises(UserError, match=rf"\(and 1 more\): .* run find {tmp_path} -newermt"):
+        require_past(["late", tmp_path / "late"])
+
+
 def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
     for error in (OSError(errno.ENOSPC, "full"), OSError(errno.EDQUOT, "quota")):
         with pytest.raises(OSError) as raised, atomic_path(tmp_path / "a.csv"):

@@ -6,11 +6,11 @@ from mlip_core.data.splits import SPLITS
 from mlip_core.physics.config import PhysicsConfig
 from mlip_core.reference import is_molecule_name, reference_parts
 from mlip_core.study.checks import check_calibrated, check_evaluated, check_study
+from mlip_core.study.compiled_programs import seal_compiled_programs, share_compiled_programs
 from mlip_core.study.config import load_study
 from mlip_core.study.devices import visible_gpus
 from mlip_core.study.params import ConfigParams
 from mlip_core.study.remote_file import RemoteFile, is_stored_elsewhere, local_paths
-from mlip_core.study.runtime import share_compiled_programs
 from mlip_core.utils.errors import exit_on_user_error
 from mlip_core.utils.files import require_past, require_room, require_writable
 
@@ -31,6 +31,9 @@ with exit_on_user_error():
         require_writable(STATE)
         require_room(".snakemake")
 
+PROGRAMS = STUDY.execution.compilation_cache
+share_compiled_programs(PROGRAMS)
+
 
 onstart:
     # Snakemake itself shows a traceback where it cannot remove what a job makes again, and fails
@@ -42,6 +45,12 @@ onstart:
             for path in (*job.output, *job.log, *([job.benchmark] if job.benchmark else []))
         )
         require_past({path for job in workflow.dag.needrun_jobs() for path in job.input})
+        seal_compiled_programs(PROGRAMS)
+
+
+onsuccess:
+    with exit_on_user_error():
+        seal_compiled_programs(PROGRAMS)
 
 
 onerror:
@@ -49,10 +58,8 @@ onerror:
     with exit_on_user_error():
         for directory in ("results", ".snakemake"):
             require_room(directory)
+        seal_compiled_programs(PROGRAMS)
 
-
-if STUDY.execution.compilation_cache:
-    share_compiled_programs(STUDY.execution.compilation_cache)
 
 ENTRIES = STUDY.entries
 TESTSETS = STUDY.evaluated_sets
