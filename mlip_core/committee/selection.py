@@ -63,7 +63,8 @@ def select_frames(
     """Choose structures to label.
 
     By spread: of those that the committee agrees least on (as many as candidates are asked for),
-    the one with the largest spread, then always the one most different from those chosen.
+    the one with the largest spread, then always the one most different from those chosen. Those for
+    which a member's forces are not finite are no structures to label: they are left out.
 
     Args:
         members: the committee; not used for a random choice.
@@ -83,8 +84,10 @@ def select_frames(
         return Selection(
             [unknown[row] for row in rows], np.full(len(rows), np.nan), len(unknown), {}
         )
-    values = iterate_committee(members, unknown)
-    spreads = np.array([value.max_force_spread for _, value in values])
+    values = [value.max_force_spread for _, value in iterate_committee(members, unknown)]
+    is_finite = np.isfinite(values)
+    unknown = [frame for frame, keep in zip(unknown, is_finite, strict=True) if keep]
+    spreads = np.array(values)[is_finite]
     rows = _most_uncertain(spreads, config)
     candidates = [unknown[row] for row in rows]
     chosen = rows[farthest_points(distance_histograms(candidates), config.per_round)]

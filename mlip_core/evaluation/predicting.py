@@ -1,7 +1,7 @@
 """Test structures with the predictions of what is evaluated: a model, or any calculator."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +43,8 @@ def predict_structures(
             :func:`~mlip_core.evaluation.fit_energy_shift`.
 
     Raises:
-        UserError: if a frame has an element that the model does not know, or a calculation fails or
-            gives something that is not finite; it names the frame.
+        UserError: if a frame has an element that the model does not know, a calculation fails, or
+            what is predicted is not finite; it names the frame.
     """
     if isinstance(entry, ForceField):
         by_number = _by_number(entry.dataset_info.atomic_energies_map)
@@ -57,8 +57,18 @@ def predict_structures(
         predictions = _means(entry, list(frames), by_number, batch_size)
     shift = _by_number(energy_shift or {})
     for frame, values in predictions:
+        _require_finite(frame, values)
         shifted = _shifted(values, float(shift[frame.numbers].sum())) if energy_shift else values
         yield _evaluated(frame, shifted, by_number)
+
+
+def _require_finite(frame: Frame, values: Values) -> None:
+    for name, value in asdict(values).items():
+        if value is not None and not np.isfinite(value).all():
+            raise UserError(
+                f"{frame.place}: the predicted {name.replace('_', ' ')} is not finite; leave the"
+                " frame out of the test set, or change the model or the calculator's arguments"
+            )
 
 
 def _shifted(values: Values, shift: float) -> Values:
@@ -92,11 +102,6 @@ def _calculate(calculator: BaseCalculator, frame: Frame, atomic_energies: np.nda
             f"{frame.place}: {type(calculator).__name__} failed ({reason}); leave the frame out of"
             " the test set, or change the calculator's arguments"
         ) from error
-    if not all(np.isfinite(value).all() for value in (energy, forces, stress) if value is not None):
-        raise UserError(
-            f"{frame.place}: {type(calculator).__name__} gave something that is not finite; leave"
-            " the frame out of the test set, or change the calculator's arguments"
-        )
     return Values(energy, energy - float(atomic_energies[frame.numbers].sum()), forces, stress)
 
 

@@ -7,13 +7,18 @@ from pathlib import Path
 from mlip_core.data.splits import SPLITS
 from mlip_core.data.splits.filling import wanted_sizes
 from mlip_core.models.model_zip import open_model_zip
-from mlip_core.reference import check_structure, is_molecule_name, resolve_calculator
+from mlip_core.reference import (
+    check_structure,
+    is_molecule_name,
+    reference_parts,
+    resolve_calculator,
+)
 from mlip_core.reference.config import ReferenceConfig
 from mlip_core.study.active_learning import labelled_files, reference_file, split_file
 from mlip_core.study.config import StudyConfig
 from mlip_core.study.dataset_config import DatasetConfig
 from mlip_core.study.problems import nearest
-from mlip_core.study.remote_file import SourceFile, is_stored_elsewhere
+from mlip_core.study.remote_file import SourceFile, is_stored_elsewhere, local_paths
 from mlip_core.study.run_config import RunConfig
 from mlip_core.utils.errors import UserError
 
@@ -47,6 +52,7 @@ def check_study(study: StudyConfig, source: str = "config") -> None:
     ]
     problems += _evaluation_problems(study, made)
     problems += _active_learning_problems(study, made)
+    problems += _brace_problems(study)
     if problems:
         raise UserError("\n".join(f"{source}: {problem}" for problem in problems))
 
@@ -206,6 +212,22 @@ def _problem(key: str, check: Callable[[], object]) -> Iterator[str]:
         check()
     except UserError as error:
         yield f"{key}: {error}"
+
+
+def _brace_problems(study: StudyConfig) -> Iterator[str]:
+    for path in dict.fromkeys(_named_files(study)):
+        if "{" in path or "}" in path:
+            yield f"{path}: braces in paths are wildcards for Snakemake; rename the file"
+
+
+def _named_files(study: StudyConfig) -> Iterator[str]:
+    yield from local_paths(study.source_files)
+    for dataset in study.datasets.values():
+        if dataset.source.reference is not None:
+            for part in reference_parts(dataset.source.reference):
+                yield from part.structures
+    yield from filter(None, (run.init_from for run in study.runs.values()))
+    yield from filter(None, (baseline.model for baseline in study.baselines.values()))
 
 
 def _missing_files(files: Iterable[SourceFile], made: Collection[str] = ()) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 from mlip_core.committee.config import CalibrationConfig, SelectionConfig
 from mlip_core.reference.config import CalculatorConfig
 from mlip_core.study.config_base import Closed
+from mlip_core.study.remote_file import SourceFile
 
 
 class CommitteeConfig(Closed):
@@ -23,11 +24,16 @@ class CommitteeConfig(Closed):
 class PoolConfig(Closed):
     """Structures without labels; exactly one of the two."""
 
-    files: list[str] | None = Field(
-        default=None, min_length=1, description="Files that ASE reads; labels do not matter."
+    files: list[SourceFile] | None = Field(
+        default=None,
+        min_length=1,
+        description="Files of structures in Å, given as in `datasets.<name>.source`; labels do not "
+        "matter.",
     )
     dataset: str | None = Field(
-        default=None, description="Name of a dataset, all of whose frames are the pool."
+        default=None,
+        description="Name of a dataset, all of whose structures are the pool, less what its check "
+        "drops.",
     )
 
     @model_validator(mode="after")

@@ -200,10 +200,11 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
 
     @property
     def source_files(self) -> list[SourceFile]:
-        """All files of structures with labels, of datasets and test sets."""
+        """All files of structures, of datasets, test sets and pools."""
         datasets = (dataset.source.files or [] for dataset in self.datasets.values())
         testsets = (testset.files for testset in self.testsets.values())
-        return [file for files in (*datasets, *testsets) for file in files]
+        pools = (learning.pool.files or [] for learning in self.active_learning.values())
+        return [file for files in (*datasets, *testsets, *pools) for file in files]
 
     def dataset_of_entry(self, name: str) -> str:
         """The dataset of a run, a committee or a baseline."""

@@ -10,7 +10,17 @@ from mlip_core.data.frames import Frame, LabelKeys, iterate_frames, read_frames_
 from mlip_core.data.splits import load_split, split_size
 from mlip_core.utils.errors import UserError
 
-__all__ = ["iterate_files", "iterate_split", "read_free_atom_energies", "split_size"]
+__all__ = [
+    "iterate_files",
+    "iterate_kept",
+    "iterate_split",
+    "iterate_unlabelled",
+    "read_free_atom_energies",
+    "split_size",
+]
+
+# Under these keys no file has anything.
+_NO_LABELS = LabelKeys(energy_key="no: energy", forces_key="no: forces", stress_key="no: stress")
 
 # Files that can be left and entered again anywhere need not all be open at once.
 _OPEN_FILES = 64
@@ -47,15 +57,21 @@ def iterate_split(
         index.digest[rows], split.digests[name][start:stop]
     ):
         raise UserError(f"{split_path}: was made for other frames than {index_path}; make it again")
-    readers = _FileReaders(index, rows, labels, require)
-    for row in rows.tolist():
-        frame = readers.next(int(index.file[row]))
-        if bytes.fromhex(frame.digest) != index.digest[row].tobytes():
-            raise UserError(
-                f"{frame.place}: is another structure than when the dataset was checked;"
-                " run the check again"
-            )
-        yield frame
+    yield from _iterate_rows(index, rows, labels, require)
+
+
+def iterate_kept(index_path: PathLike, labels: LabelKeys) -> Iterator[Frame]:
+    """Read the structures of a dataset, in its order: no free atoms, nothing that was dropped.
+
+    Args:
+        index_path: the index of the dataset's frames.
+        labels: keys and units of the labels; none is required.
+
+    Raises:
+        UserError: see ``read_frames_at``; or if index and files do not belong together.
+    """
+    index = read_index(index_path)
+    yield from _iterate_rows(index, index.structures, labels, ())
 
 
 def iterate_files(
@@ -68,6 +84,29 @@ def iterate_files(
     """
     for path in paths:
         yield from iterate_frames(path, labels, require)
+
+
+def iterate_unlabelled(paths: Sequence[PathLike]) -> Iterator[Frame]:
+    """Read all structures of some files, in Å, one by one, whatever labels they have.
+
+    Raises:
+        UserError: see ``read_frames``.
+    """
+    yield from iterate_files(paths, _NO_LABELS, ())
+
+
+def _iterate_rows(
+    index: FrameIndex, rows: np.ndarray, labels: LabelKeys, require: Sequence[str]
+) -> Iterator[Frame]:
+    readers = _FileReaders(index, rows, labels, require)
+    for row in rows.tolist():
+        frame = readers.next(int(index.file[row]))
+        if bytes.fromhex(frame.digest) != index.digest[row].tobytes():
+            raise UserError(
+                f"{frame.place}: is another structure than when the dataset was checked;"
+                " run the check again"
+            )
+        yield frame
 
 
 def read_free_atom_energies(index_path: PathLike, labels: LabelKeys) -> dict[int, float]:

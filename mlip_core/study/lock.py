@@ -41,7 +41,8 @@ def exclusive(
     the file every ``beat_seconds``. One whose number stands still for ``MISSED_BEATS`` beats is
     dead: its lock is taken over. So is, at once, that of the same Slurm job, which has been started
     again, and one that was released. A holder that finds another one in the file, since it was
-    itself suspended for too long, ends at once with ``EXIT_RESUME``: it must write no more.
+    itself suspended for too long, ends at once with ``EXIT_RESUME``: it must write no more. So does
+    one that cannot show that it is alive, a beat before it counts as dead.
 
     The file is not removed: another process could already wait on it.
 
@@ -90,11 +91,14 @@ class _Heart:
         self._thread.start()
 
     def stop(self) -> None:
-        """Release the lock."""
+        """Release the lock; a file that cannot be written is found released some beats later."""
         self._is_stopped.set()
         self._thread.join()
-        if self._is_holder():
-            self.write(self.holder | {"released": True})
+        try:
+            if self._is_holder():
+                self.write(self.holder | {"released": True})
+        except OSError as error:
+            logger.warning("%s: not released (%s)", self._file.name, error)
 
     def write(self, holder: Holder) -> None:
         """All at once and always of one length: nobody finds an empty file meanwhile."""
@@ -103,13 +107,23 @@ class _Heart:
         os.fsync(self._file.fileno())
 
     def _run(self) -> None:
+        missed = 0
         while not self._is_stopped.wait(self._beat_seconds):
-            if not self._is_holder():
-                sys.stderr.write(f"error: {self._what}: another process has taken it over\n")
-                sys.stderr.flush()
-                os._exit(EXIT_RESUME)
-            self.holder["beat"] += 1
-            self.write(self.holder)
+            try:
+                if not self._is_holder():
+                    self._end("another process has taken it over")
+                self.holder["beat"] += 1
+                self.write(self.holder)
+                missed = 0
+            except OSError as error:  # a network file system may be back at the next beat
+                missed += 1
+                if missed >= MISSED_BEATS - 1:
+                    self._end(f"{self._file.name}: cannot be written ({error.strerror})")
+
+    def _end(self, reason: str) -> None:
+        sys.stderr.write(f"error: {self._what}: {reason}\n")
+        sys.stderr.flush()
+        os._exit(EXIT_RESUME)
 
     def _is_holder(self) -> bool:
         found = _read(Path(self._file.name))

@@ -16,6 +16,7 @@ from pydantic import (
 from mlip_core.models.network_config import Recipe
 from mlip_core.models.registry import architectures, config_class
 from mlip_core.study.config_base import Closed
+from mlip_core.study.expansion import merge
 from mlip_core.study.finetune_config import FinetuneConfig
 from mlip_core.study.model_config import DEFAULT_ARCHITECTURE, AnyModelConfig, default_model
 from mlip_core.study.problems import nearest
@@ -101,9 +102,8 @@ RECIPE_STRESS_WEIGHT = 1000.0
 class RunConfig(Closed):
     """One training: a model on a dataset.
 
-    The loss, and the optimizer with `training.plateau`, are by default those of the architecture's
-    recipe. As soon as a run has a table `loss` or `optimizer`, what that table leaves out has the
-    defaults below instead.
+    What a run does not say about loss, optimizer and `training.plateau` is the recipe of its
+    architecture, in tables that it gives in part as well.
     """
 
     dataset: str = Field(description="Name of the dataset.")
@@ -148,14 +148,12 @@ class RunConfig(Closed):
         architecture = _architecture(run.get("model"))
         if architecture not in architectures():
             return run
-        recipe = config_class(architecture).recipe
-        filled = {"loss": _loss_of_recipe(recipe, bool(run.get("predict_stress"))), **run}
-        training = run.get("training")
-        if "optimizer" not in run:
-            filled["optimizer"] = _optimizer_of_recipe(recipe)
-            if isinstance(training, Mapping):
-                filled["training"] = {"plateau": RECIPE_PLATEAU, **training}
-        return _say_accumulation_twice(filled)
+        recipe = tables_of_recipe(config_class(architecture).recipe)
+        if not run.get("predict_stress"):
+            del recipe["loss"]["stress_weight"]
+        if not isinstance(run.get("training"), Mapping):
+            del recipe["training"]  # the number of epochs is missing, and this is no start of it
+        return _say_accumulation_twice(merge(recipe, run))
 
     @model_validator(mode="after")
     def _finetunes_something(self) -> Self:
@@ -238,18 +236,22 @@ def _say_accumulation_twice(run: dict[str, Any]) -> dict[str, Any]:
     return run | {name: {**table, ACCUMULATION: given[0]} for name, table in tables.items()}
 
 
-def _loss_of_recipe(recipe: Recipe, predict_stress: bool) -> dict[str, Any]:
-    loss = {"energy_weight": recipe.energy_weight, "forces_weight": 25.0}
-    return loss | ({"stress_weight": RECIPE_STRESS_WEIGHT} if predict_stress else {})
-
-
-def _optimizer_of_recipe(recipe: Recipe) -> dict[str, Any]:
+def tables_of_recipe(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """A recipe as tables of a run that predicts stress; others weigh none."""
     return {
-        "grad_norm": 10.0,
-        "init_learning_rate": recipe.init_learning_rate,
-        "peak_learning_rate": recipe.learning_rate,
-        "final_learning_rate": recipe.learning_rate,
-        "warmup_steps": recipe.warmup_steps,
+        "loss": {
+            "energy_weight": recipe.energy_weight,
+            "forces_weight": 25.0,
+            "stress_weight": RECIPE_STRESS_WEIGHT,
+        },
+        "optimizer": {
+            "grad_norm": 10.0,
+            "init_learning_rate": recipe.init_learning_rate,
+            "peak_learning_rate": recipe.learning_rate,
+            "final_learning_rate": recipe.learning_rate,
+            "warmup_steps": recipe.warmup_steps,
+        },
+        "training": {"plateau": RECIPE_PLATEAU},
     }
 
 

@@ -15,8 +15,11 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from mlip_core.models.network_config import Recipe
+from mlip_core.models.registry import architectures, config_class
 from mlip_core.study.config import StudyConfig
 from mlip_core.study.descriptions import describe_field, describe_model
+from mlip_core.study.run_config import tables_of_recipe
 from mlip_core.utils.files import write_text
 
 SCHEMA_FILE = "workflow/schemas/config.schema.json"
@@ -73,9 +76,27 @@ def _definitions_below(schema: Mapping[str, Any], name: str) -> set[str]:
 
 
 def key_reference() -> str:
-    """A table of keys in Markdown for each part of the study file."""
+    """A table of keys in Markdown for each part of the study file, and one of recipes."""
     schema = study_schema()
-    return "\n".join(line for part in _parts(schema, schema, "") for line in part)
+    parts = [*_parts(schema, schema, ""), _recipes()]
+    return "\n".join(line for part in parts for line in part)
+
+
+def _recipes() -> list[str]:
+    names = architectures()
+    tables = [tables_of_recipe(config_class(name).recipe) for name in names]
+    rows = [
+        f"| `{part}.{key}` | " + " | ".join(f"`{_in_yaml(t[part][key])}`" for t in tables) + " |"
+        for part, table in tables[0].items()
+        for key in table
+    ]
+    head = [f"| key of a run | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    text = "What a run has of its architecture unless it says otherwise; stress weighs 0 if it is not"
+    return ["## Recipes", "", f"{text} predicted.", "", *head, *rows, ""]
+
+
+def _in_yaml(value: Any) -> str:
+    return json.dumps(value).replace('"', "")
 
 
 def generated_files(root: Path) -> dict[Path, str]:
@@ -109,7 +130,7 @@ def _parts(
     title = f"## `{path}`{condition}" if path else "## Top level"
     required = schema.get("required", [])
     rows = [
-        f"| `{name}` | {_type(root, entry)} | {_default(name, entry, required)} "
+        f"| `{name}` | {_type(root, entry)} | {_default(path, name, entry, required)} "
         f"| {entry.get('description', '')} |"
         for name, entry in schema["properties"].items()
     ]
@@ -167,6 +188,11 @@ def _type(root: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     return _WORDS.get(entry.get("type", ""), "any") + _limits(entry)
 
 
+_OF_RECIPE = {
+    f"runs.<name>.{part}.{key}" for part, table in tables_of_recipe(Recipe()).items() for key in table
+}
+"""Keys for which the default of the config counts only if there is no recipe."""
+
 _WORDS = {
     "string": "text",
     "integer": "integer",
@@ -182,9 +208,11 @@ def _limits(entry: Mapping[str, Any]) -> str:
     return f" {' and '.join(limits)}" if limits else ""
 
 
-def _default(name: str, entry: Mapping[str, Any], required: list[str]) -> str:
+def _default(path: str, name: str, entry: Mapping[str, Any], required: list[str]) -> str:
     if name in required:
         return "required"
+    if f"{path}.{name}" in _OF_RECIPE:
+        return "[recipe](#recipes)"
     default = entry.get("default", {})
     if isinstance(default, dict):
         return "" if default else "empty"

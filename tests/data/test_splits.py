@@ -16,6 +16,7 @@ from mlip_core.data.splits import (
     SPLITS,
     Split,
     SplitConfig,
+    load_previous_split,
     load_split,
     make_split,
     read_split,
@@ -366,6 +367,32 @@ def test_different_split_is_kept_beside_the_new_one(tmp_path: Path, index: Frame
     (kept,) = tmp_path.glob("split-*.json")
     assert kept.read_bytes() == old
     assert assigned(load_split(kept)) == assigned(before)
+
+
+def test_a_writer_that_is_killed_between_its_files_loses_nothing(
+    tmp_path: Path, index: FrameIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "split.json"
+    write_split(path, make_split(index, COUNTS))
+    before = load_split(path)
+    new = make_split(index, COUNTS.model_copy(update={"seed": 9}))
+    for _ in range(2):
+        with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+            patch.setattr("mlip_core.data.splits.split.write_json", _killed)
+            write_split(path, new)
+        with pytest.raises(UserError, match="does not belong to"):
+            load_split(path)
+        previous = load_previous_split(path)
+        assert previous is not None
+        assert assigned(previous) == assigned(before)
+    write_split(path, new)
+    assert assigned(load_split(path)) == assigned(new)
+    (kept,) = tmp_path.glob("split-*.json")
+    assert assigned(load_split(kept)) == assigned(before)
+
+
+def _killed(*arguments: object) -> None:
+    raise InterruptedError(arguments)
 
 
 @pytest.mark.parametrize(

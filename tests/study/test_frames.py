@@ -13,7 +13,13 @@ from mlip_core.data.frames import LabelKeys
 from mlip_core.data.quality import QualityConfig, check_files
 from mlip_core.data.splits import SplitConfig, make_split, write_split
 from mlip_core.study import frames as study_frames
-from mlip_core.study.frames import iterate_split, read_free_atom_energies, split_size
+from mlip_core.study.frames import (
+    iterate_kept,
+    iterate_split,
+    iterate_unlabelled,
+    read_free_atom_energies,
+    split_size,
+)
 from mlip_core.utils.errors import UserError
 from tests.data.structures import ethanol, labelled
 
@@ -137,3 +143,28 @@ def test_labels_are_read_with_the_frames(tmp_path: Path) -> None:
     frame = next(iterate_split(*paths, "test", LabelKeys()))
     expected = labelled(ethanol(frame.index))
     np.testing.assert_allclose(frame.forces, expected.get_forces(), atol=1e-7)
+
+
+def test_structures_that_a_check_has_kept_are_in_its_units(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.xyz")
+    bad = labelled(ethanol(1))
+    bad.calc.results["energy"] = np.nan
+    free = labelled(Atoms("H"))
+    structures = [labelled(ethanol(0)), bad, free, labelled(ethanol(2))]
+    ase.io.write(path, structures)
+    config = QualityConfig.model_validate({"actions": {"bad_frames": "drop"}})
+    labels = LabelKeys(length_unit="Bohr")
+    _, index = check_files([path], labels, config)
+    write_index(tmp_path / "frames.safetensors", index)
+    kept = list(iterate_kept(tmp_path / "frames.safetensors", labels))
+    assert [frame.index for frame in kept] == [0, 3]
+    np.testing.assert_allclose(kept[0].positions, structures[0].positions * ase.units.Bohr, atol=1e-7)
+
+
+def test_labels_do_not_matter_where_none_are_wanted(tmp_path: Path) -> None:
+    bad = labelled(ethanol(0))
+    bad.calc.results["energy"] = np.nan
+    ase.io.write(tmp_path / "a.xyz", [bad, ethanol(1)])
+    frames = list(iterate_unlabelled([tmp_path / "a.xyz"]))
+    assert [frame.energy for frame in frames] == [None, None]
+    assert [len(frame.numbers) for frame in frames] == [9, 9]

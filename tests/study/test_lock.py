@@ -121,3 +121,32 @@ def test_restarted_slurm_job_does_not_wait_for_itself(
     path.write_text(json.dumps(holder | {"slurm_job": "76"}))
     with exclusive(path, "run", BEAT_SECONDS):
         assert "is dead" in caplog.text
+
+
+def test_holder_whose_file_is_away_for_a_beat_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    holder = hold(path)
+    try:
+        path.rename(tmp_path / "away")
+        time.sleep(1.5 * BEAT_SECONDS)
+        (tmp_path / "away").rename(path)
+        before = json.loads(path.read_text())["beat"]
+        time.sleep(4 * BEAT_SECONDS)
+        assert holder.poll() is None
+        assert json.loads(path.read_text())["beat"] > before
+    finally:
+        end(holder)
+
+
+def test_holder_whose_file_is_gone_ends_with_a_message(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    holder = hold(path)
+    path.unlink()
+    error = holder.communicate(timeout=30)[1]
+    assert holder.returncode == EXIT_RESUME
+    assert error == f"error: run: {path}: cannot be written (No such file or directory)\n"
+
+
+def test_work_that_is_done_is_not_lost_with_the_lock(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "lock", "run"):
+        (tmp_path / "lock").unlink()

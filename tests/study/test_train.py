@@ -8,8 +8,14 @@ import pytest
 from mlip_core.models.loss import HuberLoss
 from mlip_core.models.loss_helpers import HUBER_DELTA
 from mlip_core.models.registry import architectures, config_class
-from mlip_core.study.run_config import LossConfig, RunConfig
+from mlip_core.study.run_config import (
+    RECIPE_PLATEAU,
+    RECIPE_STRESS_WEIGHT,
+    LossConfig,
+    RunConfig,
+)
 from mlip_core.study.train import fingerprint, make_loss
+from mlip_core.training.training_loop_config import PlateauConfig
 
 
 def run(**changes: Any) -> RunConfig:
@@ -84,10 +90,24 @@ def test_sections_that_a_run_lacks_come_from_the_recipe(architecture: str) -> No
     assert bare.optimizer.peak_learning_rate == recipe.learning_rate
     assert bare.optimizer.warmup_steps == recipe.warmup_steps
     assert bare.training.plateau is not None
-    own = run(model=model, loss={"forces_weight": 3}, optimizer={"grad_norm": 7})
-    assert own.loss == LossConfig(forces_weight=3)
-    assert own.optimizer.peak_learning_rate == 0.01
-    assert own.training.plateau is None
+    assert run(model=model, predict_stress=True).loss.stress_weight == RECIPE_STRESS_WEIGHT
+
+
+@pytest.mark.parametrize("architecture", architectures())
+def test_what_a_section_leaves_out_comes_from_the_recipe(architecture: str) -> None:
+    model, recipe = {"architecture": architecture}, config_class(architecture).recipe
+    own = run(
+        model=model,
+        loss={"forces_weight": 3},
+        optimizer={"grad_norm": 7},
+        training={"num_epochs": 1, "plateau": {"patience": 4}},
+    )
+    assert own.loss == LossConfig(energy_weight=recipe.energy_weight, forces_weight=3)
+    assert own.optimizer.grad_norm == 7
+    assert own.optimizer.peak_learning_rate == recipe.learning_rate
+    assert own.training.plateau == PlateauConfig(**RECIPE_PLATEAU | {"patience": 4})
+    none = run(model=model, training={"num_epochs": 1, "plateau": None})
+    assert none.training.plateau is None
 
 
 def test_gradient_accumulation_is_said_once_and_keeps_the_recipe() -> None:

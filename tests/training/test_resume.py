@@ -1,6 +1,7 @@
 """A killed training, continued, ends with the same bytes as one that was never killed."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,16 +211,6 @@ def test_less_patient_training_does_not_take_a_longer_one_for_its_own(tmp_path: 
         assert loop.history.metrics[-1]["epoch"] == patience
 
 
-def test_damaged_checkpoints_do_not_displace_those_of_the_training_anew(tmp_path: Path) -> None:
-    make_loop(tmp_path, num_epochs=4).run()
-    points = tmp_path / "checkpoints" / "resume"
-    for checkpoint in points.iterdir():
-        damage_everything(checkpoint)
-    with pytest.raises(InterruptedDataset.InterruptionError):
-        make_loop(tmp_path, 4, train_dataset=InterruptedDataset(make_dataset(), 12)).run()
-    assert make_loop(tmp_path, num_epochs=4).history.metrics[-1]["epoch"] > 0
-
-
 def damage_everything(checkpoint: Path) -> None:
     for path in checkpoint.rglob("*"):
         if path.is_file():
@@ -248,6 +239,18 @@ def test_damaged_checkpoint_is_skipped_for_the_one_before(
     csv = (tmp_path / "metrics.csv").read_bytes()
     loop.run()
     assert (tmp_path / "metrics.csv").read_bytes() == csv
+
+
+def test_damaged_checkpoints_do_not_displace_those_of_the_training_anew(tmp_path: Path) -> None:
+    make_loop(tmp_path, num_epochs=4).run()
+    points = tmp_path / "checkpoints" / "resume"
+    for position in ("98", "99"):  # surely later than what comes
+        shutil.copytree(next(points.iterdir()), points / position)
+    for checkpoint in points.iterdir():
+        flip_a_bit(checkpoint)
+    with pytest.raises(InterruptedDataset.InterruptionError):
+        make_loop(tmp_path, 4, train_dataset=InterruptedDataset(make_dataset(), 12)).run()
+    assert make_loop(tmp_path, num_epochs=4).history.metrics[-1]["epoch"] > 0
 
 
 def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ rule select_frames:
     input:
         models=models_before,
         pool=pool_files,
+        pool_index=pool_index,
         index=lambda wildcards: f"{dataset_before(wildcards)}/frames.safetensors",
     output:
         selected="results/active_learning/{learning}/round-{round}/selected.extxyz",
@@ -78,6 +79,7 @@ rule select_frames:
         mem_mb=4000,
         runtime=240,
     params:
+        pool_labels=pool_labels,
         select=lambda wildcards: as_params(learning_of(wildcards).select),
         seed=lambda wildcards: derive_seed(
             STUDY.seed, "active learning", wildcards.learning, wildcards.round

@@ -20,7 +20,21 @@ def learning_of(wildcards):
 def pool_files(wildcards):
     """The files to choose structures from."""
     pool = learning_of(wildcards).pool
-    return pool.files or source_files(SimpleNamespace(dataset=pool.dataset))
+    if pool.files:
+        return here(pool.files)
+    return source_files(SimpleNamespace(dataset=pool.dataset))
+
+
+def pool_index(wildcards):
+    """Which frames of a dataset to choose structures from have passed its check."""
+    dataset = learning_of(wildcards).pool.dataset
+    return f"results/datasets/{dataset}/frames.safetensors" if dataset else []
+
+
+def pool_labels(wildcards):
+    """Keys and units of a dataset to choose structures from."""
+    dataset = learning_of(wildcards).pool.dataset
+    return as_params(STUDY.datasets[dataset].labels) if dataset else None
 
 
 def dataset_before(wildcards):

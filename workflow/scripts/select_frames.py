@@ -9,14 +9,19 @@ with run_job(snakemake), claim_gpus(snakemake.resources.gpu):
     from mlip_core.committee import load_committee, select_frames
     from mlip_core.committee.config import SelectionConfig
     from mlip_core.data.frame_index import read_index
-    from mlip_core.data.frames import read_frames
+    from mlip_core.data.frames import LabelKeys
     from mlip_core.reference import write_extxyz
+    from mlip_core.study.frames import iterate_kept, iterate_unlabelled
     from mlip_core.utils.files import write_json
 
     inputs, params = snakemake.input, snakemake.params
+    if inputs.pool_index:
+        pool = iterate_kept(inputs.pool_index, LabelKeys(**params.pool_labels))
+    else:
+        pool = iterate_unlabelled(inputs.pool)
     selection = select_frames(
         load_committee(inputs.models) if inputs.models else [],
-        [frame for file in inputs.pool for frame in read_frames(file, require=())],
+        list(pool),
         {digest.tobytes().hex() for digest in read_index(inputs.index).digest},
         SelectionConfig(**params.select),
         params.seed,

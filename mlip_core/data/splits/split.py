@@ -62,9 +62,13 @@ def write_split(path: str | os.PathLike[str], split: Split) -> None:
     """Write a split as readable JSON and, beside it, its frames as safetensors.
 
     An older one of other frames is kept beside it as ``<name>-<hash>``.
+
+    Raises:
+        UserError: as :func:`load_previous_split`.
     """
     path = Path(path)
-    if path.exists() and not _same_frames(load_split(path), split):
+    previous = load_previous_split(path)
+    if previous is not None and not _same_frames(previous, split):
         _keep(path)
     arrays = {f"{name}_rows": split.rows[name] for name in SPLITS}
     arrays |= {f"{name}_digests": split.digests[name] for name in SPLITS}
@@ -105,6 +109,22 @@ def load_split(path: str | os.PathLike[str]) -> Split:
     )
 
 
+def load_previous_split(path: str | os.PathLike[str]) -> Split | None:
+    """The split that :func:`write_split` will replace; ``None`` if there is none.
+
+    A process that was killed while it replaced a split has left the list of the new frames beside
+    the old file: then the old split is what had been kept of it before.
+
+    Raises:
+        UserError: see :func:`load_split`.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    kept = _kept_path(path)
+    return load_split(kept if kept.exists() else path)
+
+
 def read_split(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Rows of the index of the frames of "train", "valid" and "test"; see :func:`load_split`."""
     return load_split(path).rows
@@ -121,13 +141,24 @@ def _frames_path(path: Path) -> Path:
 
 def _same_frames(one: Split, other: Split) -> bool:
     return one.settings == other.settings and all(
-        np.array_equal(one.digests[name], other.digests[name]) for name in SPLITS
+        np.array_equal(one.digests[name], other.digests[name])
+        and np.array_equal(one.rows[name], other.rows[name])
+        for name in SPLITS
     )
 
 
 def _keep(path: Path) -> None:
-    """Copy a split's files to names of their own."""
-    mark = file_digest(path)[:8]
-    for file in (path, _frames_path(path)):
-        with atomic_path(file.with_name(f"{path.stem}-{mark}{file.suffix}")) as temporary:
-            shutil.copyfile(file, temporary)
+    """Copy a split's files to names of their own, once; that by which they are found comes last."""
+    kept = _kept_path(path)
+    if not kept.exists():
+        _copy(_frames_path(path), _frames_path(kept))
+        _copy(path, kept)
+
+
+def _kept_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-{file_digest(path)[:8]}{path.suffix}")
+
+
+def _copy(file: Path, to: Path) -> None:
+    with atomic_path(to) as temporary:
+        shutil.copyfile(file, temporary)
