@@ -27,7 +27,8 @@ REFERENCE_PREFIX = "REF_"
 PREDICTED_PREFIX = "MLIP_"
 _SCALARS = ("energy", "interaction_energy", "stress")
 _SYMBOLS = pa.array(chemical_symbols)
-_PLAIN = re.compile(r'[^ "=\\,\n{}\[\]]+')
+_PLAIN = re.compile(r"""[^\s"'=\\,{}\[\]]+""")
+_LINE_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 # Calls for so many atoms at once cost little more than what they do.
 _ATOMS_AT_ONCE = 10_000
 
@@ -140,7 +141,7 @@ def _numbers(value: float | np.ndarray) -> str:
 def _quoted(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    escaped = _LINE_BREAK.sub(" ", text.replace("\\", "\\\\").replace('"', '\\"'))
     return f'"{escaped}"'
 
 

@@ -4,7 +4,8 @@ Everything here turns a study as written into one in which each dataset and run 
 Nothing is validated but what is needed for that; the result is validated as a whole.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+import csv
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class GridConfig(Closed):
 
 class TablesConfig(Closed):
     """Datasets and runs as tables: tab-separated, a header line, then a row for each.
+
+    Empty lines and lines that begin with `#` are left out.
 
     The first columns are `dataset` (in `datasets`) or `run` (in `runs`): the name. All others are
     named by dotted keys, e.g. `model.num_channels`; an empty cell leaves the key out.
@@ -129,6 +132,8 @@ def _labels(keys: list[str]) -> dict[str, str]:
 
 
 def _named(label: str, values: list[Any] | dict[str, Any]) -> list[tuple[str, Any]]:
+    if not values:
+        raise UserError(f"grids: {label}: no values; give some, or leave the key out")
     if isinstance(values, dict):
         return list(values.items())
     for value in values:
@@ -148,31 +153,47 @@ def nested(key: str, value: Any) -> Tree:
 def _rows(path: str | None, what: str) -> list[tuple[str, Tree]]:
     if path is None:
         return []
-    import pandas as pd
-
     if not Path(path).is_file():
         raise UserError(f"tables.{what}s: {path}: no such file; paths are relative to {Path.cwd()}")
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a tab-separated table ({reason})") from None
-    if what not in table.columns:
+    lines = _lines(path)
+    _, header = next(lines, (0, [""]))
+    if what not in header:
         raise UserError(
-            f"{path}: no column {what!r} (there are: {', '.join(table.columns)}); "
+            f"{path}: no column {what!r} (there are: {', '.join(header)}); "
             "columns are separated by tabs"
         )
-    names, cells = table[what].str.strip(), table.drop(columns=what).to_dict("records")
-    if (unnamed := names == "").any():
-        raise UserError(f"{path}: row {unnamed.argmax() + 1}: no name in column {what!r}")
-    return [(name, _row(f"{path}: {name}", row)) for name, row in zip(names, cells, strict=True)]
+    if twice := next((key for key in header if header.count(key) > 1), None):
+        raise UserError(f"{path}: the column {twice!r} is there twice; remove one")
+    rows = []
+    for number, cells in lines:
+        place = f"{path}: line {number}"
+        if len(cells) != len(header):
+            raise UserError(f"{place}: {len(cells)} cells under {len(header)} columns")
+        row = dict(zip(header, cells, strict=True))
+        name = row.pop(what)
+        if not name:
+            raise UserError(f"{place}: no name in column {what!r}")
+        rows.append((name, _row(f"{path}: {name}", row)))
+    return rows
 
 
-def _row(place: str, row: dict[Hashable, str]) -> Tree:
+def _lines(path: str) -> Iterator[tuple[int, list[str]]]:
+    """Cells by number of the line; without empty lines and those that begin with ``#``."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter="\t")
+            for cells in reader:
+                if any(cells) and not cells[0].startswith("#"):
+                    yield reader.line_num, [cell.strip() for cell in cells]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a tab-separated table ({error})") from None
+
+
+def _row(place: str, row: dict[str, str]) -> Tree:
     tree: Tree = {}
     for key, text in row.items():
-        if text.strip():
-            tree = merge(tree, nested(str(key), _value(text, f"{place}: {key}")))
+        if text:
+            tree = merge(tree, nested(key, _value(text, f"{place}: {key}")))
     return tree
 
 

@@ -91,8 +91,11 @@ def _recipes() -> list[str]:
         for key in table
     ]
     head = [f"| key of a run | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
-    text = "What a run has of its architecture unless it says otherwise; stress weighs 0 if it is not"
-    return ["## Recipes", "", f"{text} predicted.", "", *head, *rows, ""]
+    text = (
+        "What a run has of its architecture unless it says otherwise; stress weighs 0 if it is not"
+        " predicted."
+    )
+    return ["## Recipes", "", text, "", *head, *rows, ""]
 
 
 def _in_yaml(value: Any) -> str:
@@ -189,7 +192,9 @@ def _type(root: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
 
 
 _OF_RECIPE = {
-    f"runs.<name>.{part}.{key}" for part, table in tables_of_recipe(Recipe()).items() for key in table
+    f"runs.<name>.{part}.{key}"
+    for part, table in tables_of_recipe(Recipe()).items()
+    for key in table
 }
 """Keys for which the default of the config counts only if there is no recipe."""
 

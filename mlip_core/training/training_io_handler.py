@@ -201,10 +201,10 @@ class TrainingIOHandler:
                 f"where a longer training goes on; train into another directory, or set "
                 f"clear_previous_checkpoints"
             )
-        if self._is_writer and newest is None:
-            self._checkpoints.forget_points()  # damaged: newer than those to come, they would stay
-        elif self._is_writer:
+        if self._is_writer and newest is not None:
             self._checkpoints.forget_after(newest)
+        elif self._is_writer:
+            self._checkpoints.forget_points()  # damaged: newer than those to come, they would stay
         return newest
 
     def save_history(self, history: History, is_final: bool = False) -> None:

@@ -1,5 +1,8 @@
 """Which structures are chosen: uncertain, different from each other, and not known yet."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 from ase.build import molecule
@@ -8,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from mlip_core.committee import iterate_committee, load_committee, select_frames
 from mlip_core.committee.config import SelectionConfig
 from mlip_core.committee.descriptors import distance_histograms, farthest_points
+from mlip_core.committee.predictions import CommitteeValues
 from mlip_core.data.frames import Frame, frame_from_atoms
 from mlip_core.models import ForceField
 from mlip_core.models.model_io import load_model
@@ -54,6 +58,24 @@ def test_structures_that_are_too_uncertain_are_left_out(
     limit = float(np.sort(spreads)[10])
     options = config(max_spread_ev_per_angstrom=limit, candidates_per_choice=1)
     assert select_frames(members, pool, (), options, seed=0).spreads.max() <= limit
+
+
+def test_structures_without_finite_forces_are_left_out(
+    members: list[ForceField], pool: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> Iterator[tuple[Frame, CommitteeValues]]:
+        for frame, values in iterate_committee(*arguments):
+            if frame.index < 17:
+                values.forces[0, 0, 0] = np.nan
+            yield frame, values
+
+    monkeypatch.setattr("mlip_core.committee.selection.iterate_committee", broken)
+    selection = select_frames(members, pool, (), config(), seed=0)
+    assert {frame.index for frame in selection.frames} == {17, 18, 19}
+    assert selection.pool == 3
+    assert np.isfinite(list(selection.spread_quantiles.values())).all()
+    with pytest.raises(UserError, match="4 structures asked for, but the pool has 3"):
+        select_frames(members, pool, (), config(per_round=4), seed=0)
 
 
 @pytest.mark.parametrize("strategy", ["spread", "random"])

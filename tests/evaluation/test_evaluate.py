@@ -274,6 +274,20 @@ def test_unknown_element_is_a_user_error(force_field: ForceField, frames: list[F
         evaluate(force_field, [*frames, alien])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_predictions_that_are_not_finite_are_named_with_the_frame(
+    force_field: ForceField, frames: list[Frame], value: float
+) -> None:
+    broken = ForceField(
+        force_field.predictor, jax.tree.map(lambda leaf: leaf * value, force_field.params)
+    )
+    message = rf"{frames[0].place}: the predicted energy is not finite; leave the frame out of"
+    with pytest.raises(UserError, match=message):
+        evaluate(broken, frames)
+    with pytest.raises(UserError, match=message):
+        evaluate(load_committee([broken, force_field]), frames)
+
+
 def test_empty_test_set_is_a_user_error(force_field: ForceField) -> None:
     with pytest.raises(UserError, match="test set is empty"):
         evaluate(force_field, [])

@@ -88,3 +88,17 @@ def test_file_without_predictions_is_a_user_error(tmp_path: Path) -> None:
     ase.io.write(tmp_path / "other.extxyz", molecule("H2O"))
     with pytest.raises(UserError, match=r"other.extxyz, frame 0: no key begins with MLIP_"):
         read_predictions(tmp_path / "other.extxyz")
+
+
+@pytest.mark.parametrize("text", ["it's", "a\tb", 'say "a\\b"', "a={b}", "ü [1, 2]", "x'y'"])
+def test_texts_of_any_kind_come_back(text: str, tmp_path: Path) -> None:
+    write_predictions(tmp_path / "p.extxyz", [_structure(molecule("H2O"), text, 0)])
+    (read,) = read_predictions(tmp_path / "p.extxyz")
+    assert read.config_type == text
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\x85b", "a\u2028b"])
+def test_a_line_stays_a_line(text: str, tmp_path: Path) -> None:
+    write_predictions(tmp_path / "p.extxyz", [_structure(molecule("H2O"), text, 0)])
+    (read,) = read_predictions(tmp_path / "p.extxyz")
+    assert read.config_type == "a b"

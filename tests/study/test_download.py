@@ -91,7 +91,7 @@ def test_no_server_is_said_after_some_attempts(server: WebServer, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("address", "reason"),
-    [("/data.xyz", "Exceeded 30 redirects"), ("ftp://127.0.0.1/data.xyz", "No connection adapters")],
+    [("/data.xyz", "Exceeded 30 redir"), ("ftp://127.0.0.1/data.xyz", "No connection adapters")],
 )
 def test_redirects_to_nowhere_are_said_at_once(
     server: WebServer, tmp_path: Path, address: str, reason: str
@@ -103,5 +103,5 @@ def test_redirects_to_nowhere_are_said_at_once(
 
 
 def test_address_that_is_none_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not to be had .*correct the address"):
+    with pytest.raises(UserError, match=r"not to be had .*correct the address"):
         download("http://[::1/data.xyz", SHA256, tmp_path / "data.xyz")

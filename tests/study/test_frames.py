@@ -158,7 +158,8 @@ def test_structures_that_a_check_has_kept_are_in_its_units(tmp_path: Path) -> No
     write_index(tmp_path / "frames.safetensors", index)
     kept = list(iterate_kept(tmp_path / "frames.safetensors", labels))
     assert [frame.index for frame in kept] == [0, 3]
-    np.testing.assert_allclose(kept[0].positions, structures[0].positions * ase.units.Bohr, atol=1e-7)
+    expected = structures[0].positions * ase.units.Bohr
+    np.testing.assert_allclose(kept[0].positions, expected, atol=1e-7)
 
 
 def test_labels_do_not_matter_where_none_are_wanted(tmp_path: Path) -> None:

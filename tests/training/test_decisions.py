@@ -41,7 +41,9 @@ def rows(*values: float) -> list[dict[str, Any]]:
         ((3.0, 2.0, 2.5, 2.4, 1.0, 0.5), 3),
     ],
 )
-def test_stops_after_epochs_without_improvement(values: tuple[float, ...], epoch: int | None) -> None:
+def test_stops_after_epochs_without_improvement(
+    values: tuple[float, ...], epoch: int | None
+) -> None:
     config = EarlyStoppingConfig(metric="mae_f", patience=2)
     assert stopping_epoch(rows(*values), config) == epoch
 
