@@ -10,9 +10,17 @@ from typing import TextIO
 
 from mlip_core.study import checksums, provenance
 from mlip_core.study.runtime import require_address_space
-from mlip_core.utils.errors import exit_on_user_error, naming
+from mlip_core.utils.errors import UserError, exit_on_user_error, naming
 from mlip_core.utils.files import remove_unfinished, write_json
 from mlip_core.utils.stopping import EXIT_RESUME, StoppedError
+
+_PARTS = {
+    "dataset": "datasets",
+    "run": "runs",
+    "committee": "committees",
+    "learning": "active_learning",
+}
+"""Keys of the study by the wildcards of its rules."""
 
 
 @contextmanager
@@ -34,10 +42,24 @@ def run_job(job: provenance.Job) -> Iterator[TextIO | None]:
         for path in (str(log.with_suffix(".json")), *job.output):
             remove_unfinished(path)
         inputs = checksums.verify(job.input)
-        yield terminal
+        with _placing(job):
+            yield terminal
         sys.stdout.flush()
         outputs = checksums.record(job.output)
         write_json(log.with_suffix(".json"), provenance.of_job(job, started, inputs, outputs))
+
+
+@contextmanager
+def _placing(job: provenance.Job) -> Iterator[None]:
+    """Let mistakes that name no file name the part of the study that the job works on."""
+    wildcards = dict(job.wildcards.items())
+    parts = [f"{key}.{wildcards[name]}" for name, key in _PARTS.items() if name in wildcards]
+    try:
+        yield
+    except UserError as error:
+        if not parts or Path(str(error).partition(":")[0]).exists():
+            raise
+        raise UserError(f"{parts[0]}: {error}") from error
 
 
 def _redirect_output(log: Path) -> None:

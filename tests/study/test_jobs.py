@@ -40,10 +40,21 @@ def test_all_output_is_in_the_log(tmp_path: Path) -> None:
 
 
 def test_mistake_is_one_line(tmp_path: Path) -> None:
-    program = "from mlip_core.utils.errors import UserError\nraise UserError('a.xyz: no forces')"
+    program = "from mlip_core.utils.errors import UserError\nraise UserError('no forces')"
     result = run_program(program, tmp_path / "log")
     assert result.returncode == 1
-    assert (tmp_path / "log").read_text() == "error: a.xyz: no forces\n"
+    assert (tmp_path / "log").read_text() == "error: datasets.water: no forces\n"
+
+
+def test_mistake_names_a_file_or_the_part_of_the_study(tmp_path: Path) -> None:
+    program = "from mlip_core.utils.errors import UserError\nraise UserError({!r})"
+    messages = {
+        "split: too few frames": "datasets.water: split: too few frames",
+        f"{tmp_path}/input: no forces": f"{tmp_path}/input: no forces",
+    }
+    for said, shown in messages.items():
+        run_program(program.format(said), tmp_path / "log")
+        assert (tmp_path / "log").read_text() == f"error: {shown}\n"
 
 
 def test_defect_has_its_traceback(tmp_path: Path) -> None:
