@@ -59,8 +59,14 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
         default=DEFAULT_SEED,
         description="The one seed; datasets and runs derive theirs from it by name.",
     )
-    datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="The datasets by name.")
-    runs: dict[Name, RunConfig] = Field(min_length=1, description="The trainings by name.")
+    datasets: dict[Name, DatasetConfig] = Field(
+        min_length=1, description="The datasets by name; more come from `tables`."
+    )
+    runs: dict[Name, RunConfig] = Field(
+        min_length=1,
+        description="The trainings by name; more come from `grids` and `tables`, and what all have "
+        "in common from `defaults`.",
+    )
     testsets: dict[Name, TestsetConfig] = Field(
         default={}, description="Further test sets by name, on which all models are evaluated."
     )
@@ -130,7 +136,25 @@ class StudyConfig(ActiveLearning, Shorthand, Closed):
             )
         for name, run in self.runs.items():
             run.require_metric(self.select_best.metric, f"select_best.metric: runs.{name}")
+        if self.select_best.metric == "loss":
+            self._require_one_loss()
         return self
+
+    def _require_one_loss(self) -> None:
+        losses = {
+            name: run.loss.model_dump(exclude={"extended_metrics"})
+            for name, run in self.runs.items()
+        }
+        first = next(iter(losses))
+        for name, loss in losses.items():
+            differing = [key for key, value in loss.items() if value != losses[first][key]]
+            if differing:
+                key = differing[0]
+                raise ValueError(
+                    f"select_best.metric: 'loss' is not the same in all runs (loss.{key} is"
+                    f" {losses[first][key]} in {first}, {loss[key]} in {name}); choose an error,"
+                    " for example mae_f"
+                )
 
     @model_validator(mode="after")
     def _committees_have_runs(self) -> Self:

@@ -191,12 +191,15 @@ def _type(root: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     return _WORDS.get(entry.get("type", ""), "any") + _limits(entry)
 
 
-_OF_RECIPE = {
-    f"runs.<name>.{part}.{key}"
+_OTHER_DEFAULTS = {
+    "runs.<name>.training.random_seed": "derived",
+    "datasets.<name>.split.seed": "derived",
+} | {
+    f"runs.<name>.{part}.{key}": "[recipe](#recipes)"
     for part, table in tables_of_recipe(Recipe()).items()
     for key in table
 }
-"""Keys for which the default of the config counts only if there is no recipe."""
+"""Of keys for which a study has a default of its own in place of that of their config."""
 
 _WORDS = {
     "string": "text",
@@ -216,8 +219,8 @@ def _limits(entry: Mapping[str, Any]) -> str:
 def _default(path: str, name: str, entry: Mapping[str, Any], required: list[str]) -> str:
     if name in required:
         return "required"
-    if f"{path}.{name}" in _OF_RECIPE:
-        return "[recipe](#recipes)"
+    if f"{path}.{name}" in _OTHER_DEFAULTS:
+        return _OTHER_DEFAULTS[f"{path}.{name}"]
     default = entry.get("default", {})
     if isinstance(default, dict):
         return "" if default else "empty"

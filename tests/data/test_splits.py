@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from mlip_core.data.frame_index import FrameIndex, FrameIndexBuilder
+from mlip_core.data.frame_index import FrameIndex, FrameIndexBuilder, as_keys
 from mlip_core.data.frames import Frame, FrameBlock
 from mlip_core.data.splits import (
     SPLITS,
@@ -156,6 +156,21 @@ def test_known_frames_stay_where_they_are(frames: list[Frame]) -> None:
     assert sizes(after) == [12, 4, 4]
     # The old frames come first, so samples of a given size stay what they were.
     np.testing.assert_array_equal(after.digests["train"][:6], before.digests["train"])
+
+
+def test_a_split_that_has_grown_is_made_again_as_it_is(frames: list[Frame]) -> None:
+    config = SplitConfig(train=0.6, valid=0.2, test=0.2)
+    split = None
+    for size in (10, 15, 20):
+        index = index_of(frames[:size])
+        split = make_split(index, config, split)
+        again = make_split(index, config, split)
+        for name in SPLITS:
+            np.testing.assert_array_equal(again.rows[name], split.rows[name])
+    fewer = make_split(index_of(frames[:12]), config, split)
+    assert split is not None
+    is_left = np.isin(as_keys(split.digests["train"]), as_keys(fewer.digests["train"]))
+    np.testing.assert_array_equal(split.digests["train"][is_left], fewer.digests["train"])
 
 
 def test_previous_split_of_other_settings_is_not_kept(index: FrameIndex) -> None:

@@ -542,12 +542,25 @@ def test_replayed_frames_need_the_same_labels() -> None:
         "runs__second": {"dataset": "old", "predict_stress": True, "training": {"num_epochs": 3}},
         "runs__first__init_from": "second",
         "runs__first__finetune": {"replay": {"dataset": "old"}},
+        "select_best": {"metric": "mae_f"},
     }
     assert message(study(**more)).startswith(
         "study.yaml: runs.first.finetune.replay: old requires energy, forces, stress, water energy,"
     )
     more["datasets__water__check"] = {"require": ["energy", "forces", "stress"]}
     load_study(study(**more))
+
+
+def test_losses_that_differ_are_not_compared() -> None:
+    other = {"dataset": "water", "training": {"num_epochs": 3}}
+    visnet = other | {"model": {"architecture": "visnet"}}
+    assert message(study(runs__second=visnet)) == (
+        "study.yaml: select_best.metric: 'loss' is not the same in all runs (loss.energy_weight is"
+        " 1000.0 in first, 100.0 in second); choose an error, for example mae_f"
+    )
+    load_study(study(runs__second=visnet, select_best={"metric": "mae_f"}))
+    load_study(study(runs__second=visnet | {"loss": {"energy_weight": 1000}}))
+    load_study(study(runs__second=other | {"loss": {"extended_metrics": False}}))
 
 
 def test_spacing_is_a_number_of_steps() -> None:

@@ -112,7 +112,8 @@ def test_tables_make_datasets_and_runs(tmp_path: Path) -> None:
         "a\tice\tmace\t16\t1\n\n#c\td\n  b \tsteam\tvisnet\t\t2\n"
     )
     tables = {"datasets": str(datasets), "runs": str(runs)}
-    loaded = load_study(study(tables=tables, runs={"first": {}}))
+    best = {"metric": "mae_f"}
+    loaded = load_study(study(tables=tables, runs={"first": {}}, select_best=best))
     assert list(loaded.datasets) == ["water", "ice", "steam"]
     assert loaded.datasets["ice"].source.files == ["ice#1.xyz", "more.xyz"]
     assert loaded.datasets["steam"].split.train == 20

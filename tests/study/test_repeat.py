@@ -26,6 +26,7 @@ STUDY = {
         "other": {"model": {"architecture": "visnet", "num_channels": 16}, "dataset": "c"},
     },
     "grids": {"width": {"vary": {"model.num_channels": [16, 32]}}},
+    "select_best": {"metric": "mae_f"},
 }
 
 

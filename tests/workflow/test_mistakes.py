@@ -90,9 +90,9 @@ DATA_MISTAKES = {
     "frames without forces": (own_data("no_forces.xyz"), "no_forces.xyz: frame 0: no forces"),
     "too few frames": (
         own_data("labelled.xyz", train=60),
-        "split: too few frames: there are 10, the split needs 64",
+        "datasets.ethane: split: too few frames: there are 10, the split needs 64",
     ),
-    "calculator that fails": (failing_calculator, "reference "),
+    "calculator that fails": (failing_calculator, "datasets.ethane: reference "),
 }
 
 

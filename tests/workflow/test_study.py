@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from ase.io import read, write
 
 from mlip_core.data.splits import read_split
 from mlip_core.models.model_io import load_model
@@ -239,3 +240,30 @@ def test_run_is_repeated_elsewhere_in_the_same_bytes(
     ):
         paths = [study.path / "results" / name for study in (finished, again)]
         assert file_digest(paths[0]) == file_digest(paths[1]), name
+
+
+def test_a_dataset_that_grew_is_repeated_elsewhere_with_its_split(
+    finished: StudyDirectory, tmp_path: Path
+) -> None:
+    def own_data(mapping: dict[str, Any]) -> None:
+        dataset = mapping["datasets"]["ethane"]
+        dataset["source"], dataset["atomic_energies"] = {"files": ["own.xyz"]}, "least_squares"
+        dataset["split"] = {"train": 0.6, "valid": 0.2, "test": 0.2}
+
+    def split(name: str, frames: list[Any]) -> bytes:
+        directory = StudyDirectory(tmp_path / name)
+        directory.configure(own_data)
+        write(directory.path / "own.xyz", frames)
+        result = directory.snakemake("results/datasets/ethane/splits/split.json")
+        assert result.status == 0, result.output
+        return (directory.path / files / "split.safetensors").read_bytes()
+
+    files = Path("results/datasets/ethane/splits")
+    frames = read(finished.path / "results/datasets/ethane/reference.extxyz", ":")[-24:]
+    split("here", frames[:12])
+    grown = split("here", frames)
+    assert split("anew", frames) != grown
+    for file in ("split.json", "split.safetensors"):
+        (tmp_path / "there" / files).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(tmp_path / "here" / files / file, tmp_path / "there" / files / file)
+    assert split("there", frames) == grown

@@ -82,6 +82,7 @@ def add_run(study: dict[str, Any], architecture: str) -> None:
     model = {"architecture": architecture, **SMALLEST[architecture]}
     other = {"model": model, "training": {"num_epochs": 1}}
     study["runs"][architecture] = study["runs"]["small"] | other
+    study["select_best"] = {"metric": "mae_f"}
 
 
 def grow(strategy: str, committee: int) -> Callable[[dict[str, Any]], None]:

@@ -190,13 +190,22 @@ def _group_name(index: FrameIndex, group_by: str | None, row: int) -> str:
 def ordered(
     index: FrameIndex, name: str, rows: np.ndarray, seed: int, previous: Split | None
 ) -> np.ndarray:
-    """The order of a split's frames; see :class:`Split`."""
+    """The order of a split's frames, see :class:`Split`; those it had stand as they did."""
     if name != "train":
         return np.sort(rows)
     digests = index.digest[rows]
-    old = () if previous is None else as_keys(previous.digests[name])
-    new = ~np.isin(as_keys(digests), old)
-    return rows[np.lexsort((rows, _ranks(digests, seed), new))]
+    known = digests[:0] if previous is None else previous.digests[name]
+    places = _places(as_keys(digests), as_keys(known))
+    return rows[np.lexsort((rows, _ranks(digests, seed), places))]
+
+
+def _places(keys: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """``[n]``, where each key first stands among those known, or behind all of them."""
+    if not len(known):
+        return np.zeros(len(keys), dtype=np.int64)
+    different, first = np.unique(known, return_index=True)
+    found = np.searchsorted(different, keys).clip(max=len(different) - 1)
+    return np.where(different[found] == keys, first[found], len(known))
 
 
 def _ranks(digests: np.ndarray, seed: int) -> np.ndarray:
