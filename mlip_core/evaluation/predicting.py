@@ -1,7 +1,7 @@
 """Test structures with the predictions of what is evaluated: a model, or any calculator."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ def predict_structures(
 
 
 def _require_finite(frame: Frame, values: Values) -> None:
-    for name, value in asdict(values).items():
+    for name, value in vars(values).items():
         if value is not None and not np.isfinite(value).all():
             raise UserError(
                 f"{frame.place}: the predicted {name.replace('_', ' ')} is not finite; leave the"
