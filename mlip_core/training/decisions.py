@@ -100,8 +100,9 @@ def _column(config: EarlyStoppingConfig | PlateauConfig) -> str:
 def _values(rows: Rows, config: EarlyStoppingConfig | PlateauConfig) -> list[float]:
     column = _column(config)
     values = [float(row[column]) for row in rows if column in row]
-    if rows and not values:
-        names = [name.removeprefix("valid_") for name in rows[-1] if name.startswith("valid_")]
+    evaluated = [name for row in rows for name in row if name.startswith("valid_")]
+    if evaluated and not values:
+        names = dict.fromkeys(name.removeprefix("valid_") for name in evaluated)
         raise UserError(
             f"the validation set has no metric {config.metric!r} to judge the training by; "
             f"there are: {', '.join(names)}"

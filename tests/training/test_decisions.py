@@ -80,6 +80,8 @@ def test_patience_grows_with_the_epochs_so_far() -> None:
 def test_unknown_metric_is_named() -> None:
     with pytest.raises(UserError, match=r"no metric 'mae_x' .* there are: mae_f"):
         stopping_epoch(rows(1.0), EarlyStoppingConfig(metric="mae_x"))
+    not_evaluated = [{"epoch": 1, "train_loss": 1.0}]
+    assert stopping_epoch(not_evaluated, EarlyStoppingConfig(metric="mae_x")) is None
 
 
 def test_limit_of_the_loss_follows_growing_weights() -> None:
