@@ -6,12 +6,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, version
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
@@ -150,3 +151,19 @@ def test_every_public_name_can_be_imported() -> None:
         check=True,
         env=os.environ | {"EAGER_IMPORT": "1"},
     )
+
+
+def test_pinned_versions_run_on_the_oldest_python() -> None:
+    """Debian's is 3.11.2; `make constraints` takes the newest versions for the Python that it has."""
+    oldest = f"{PROJECT['requires-python'].removeprefix('>=')}.0"
+    pins = (line for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    too_new = {}
+    for pin in pins:
+        name = pin.partition("==")[0]
+        try:
+            needed = metadata(name).get("Requires-Python") or ""
+        except PackageNotFoundError:  # for another platform
+            continue
+        if not SpecifierSet(needed).contains(oldest):
+            too_new[name] = needed
+    assert not too_new
