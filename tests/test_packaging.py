@@ -154,7 +154,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 
 def test_pinned_versions_run_on_the_oldest_python() -> None:
-    """Debian's is 3.11.2; `make constraints` takes the newest versions for the Python that it has."""
+    """Debian has 3.11.2; `make constraints` takes the newest for the Python that it runs on."""
     oldest = f"{PROJECT['requires-python'].removeprefix('>=')}.0"
     pins = (line for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
     too_new = {}
