@@ -93,7 +93,13 @@ def check_mlip_core(arguments: list[str]) -> None:
 
 
 def check_snakemake(arguments: list[str]) -> None:
-    """Names files that are there, or that the page has made, and stages that exist."""
+    """Names files that are there, or that the page has made, and stages that exist.
+
+    No target follows a study file, since Snakemake would take it for another one.
+    """
+    if "--configfile" in arguments:
+        after = arguments[arguments.index("--configfile") + 1 :]
+        assert all(word.startswith("-") for word in after[1:]), after
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     for word in arguments:
         if word.startswith(("config/", "profiles/")):
