@@ -30,8 +30,8 @@ def record(paths: Iterable[PathLike]) -> dict[str, str]:
     """The :func:`digests` of files that a job has made, which are kept beside them."""
     found = digests(paths)
     for path, digest in found.items():
-        remove_unfinished(_place(path))
-        write_text(_place(path), digest + "\n")
+        remove_unfinished(place(path))
+        write_text(place(path), digest + "\n")
     return found
 
 
@@ -43,8 +43,7 @@ def verify(paths: Iterable[PathLike]) -> dict[str, str]:
     """
     found = digests(paths)
     for path, digest in found.items():
-        place = _place(path)
-        if place.exists() and place.read_text(encoding="utf-8").strip() != digest:
+        if _is_other(path, digest):
             raise UserError(
                 f"{path}: is not what the job that made it has written: damaged, or changed by"
                 " hand; remove it, and the same command makes it again"
@@ -52,9 +51,20 @@ def verify(paths: Iterable[PathLike]) -> dict[str, str]:
     return found
 
 
-def _place(path: PathLike) -> Path:
+def place(path: PathLike) -> Path:
+    """Where the digest of a file is kept."""
     path = Path(path)
     return path.parent / DIRECTORY / f"{path.name}.sha256"
+
+
+def is_changed(path: PathLike) -> bool:
+    """Whether a file is not what its digest was kept of; not if none was kept."""
+    return _is_other(path, _digest(Path(path)))
+
+
+def _is_other(path: PathLike, digest: str) -> bool:
+    kept = place(path)
+    return kept.exists() and kept.read_text(encoding="utf-8").strip() != digest
 
 
 def _digest(path: Path) -> str:

@@ -1,11 +1,9 @@
 """Compiled programs that the jobs of a study share, and go on sharing from run to run."""
 
 import os
-from hashlib import sha256
 from pathlib import Path
 
-from mlip_core.study.checksums import DIRECTORY
-from mlip_core.utils.files import remove_unfinished, write_text
+from mlip_core.study import checksums
 
 
 def share_compiled_programs(directory: str | None) -> None:
@@ -26,18 +24,15 @@ def seal_compiled_programs(directory: str | None) -> None:
     """Keep a digest of each program; remove those that are no longer what they were.
 
     JAX notices a program that is cut off or has a bit changed, and compiles it again, though it
-    never replaces it. It runs one that is whole but stands under another's name: the digest covers
-    the name, too. Programs that have no digest yet get one. A directory that is not there, or may
-    not be written, is left.
+    never replaces it. It runs one that is whole but stands under another's name. Programs that have
+    no digest yet get one. A directory that is not there, or may not be written, is left.
     """
     if directory is None or not os.access(directory, os.W_OK):
         return
     for program in sorted(Path(directory).glob("*-cache")):
-        seal = program.parent / DIRECTORY / f"{program.name}.sha256"
-        digest = sha256(program.name.encode() + program.read_bytes()).hexdigest()
+        seal = checksums.place(program)
         if not seal.exists():
-            remove_unfinished(seal)
-            write_text(seal, digest + "\n")
-        elif seal.read_text(encoding="utf-8").strip() != digest:
+            checksums.record([program])
+        elif checksums.is_changed(program):
             program.unlink(missing_ok=True)
             seal.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlip_core.study import checksums
+from mlip_core.study.compiled_programs import seal_compiled_programs
 from mlip_core.utils.errors import UserError
 
 START = """
@@ -92,6 +93,16 @@ def test_read_only_directory_is_said_in_one_line(
     assert status == 1
     remedy = "make it accessible, or take another place"
     assert said == f"error: results/log: Read-only file system; {remedy}\n"
+
+
+def test_programs_in_a_read_only_directory_are_left(mounted: Callable[..., Path]) -> None:
+    program = mounted("-t", "tmpfs", "none") / "a-cache"
+    program.write_text("program")
+    seal_compiled_programs(str(program.parent))
+    program.write_text("changed")
+    mounted("-o", "remount,ro")
+    seal_compiled_programs(str(program.parent))
+    assert program.read_text() == "changed"
 
 
 def limit_of_address_space(mib: int) -> Callable[[], None]:
