@@ -90,7 +90,9 @@ class ForceField:
             return self
         shortest = _SHORTEST * (self.dataset_info.avg_r_min_angstrom or 1.0)
         tables = radial_tables.make_tables(self._values_by_length, shortest, self.cutoff_distance)
-        return ForceField(self.predictor, self.params | tables) if tables else self
+        # On the device, in the precision it works in: megabytes that each call would carry there.
+        on_device = jax.tree.map(jnp.asarray, tables)
+        return ForceField(self.predictor, self.params | on_device) if tables else self
 
     def _values_by_length(self, lengths: jax.Array) -> Parameters:
         """What the network computes from ``[n]`` lengths alone, Å, as variables of its modules."""
