@@ -22,6 +22,7 @@ from mlip_core.models.neighbors import (
     take_owners,
 )
 from mlip_core.typing import EdgeBlocks
+from mlip_core.utils.compiled_apart import compiled_apart
 
 Array = Any
 Places = tuple[Array, Array, EdgeBlocks]
@@ -72,8 +73,7 @@ def _take(x: Array, index: Array) -> Array:
     return x.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
-@jax.custom_vjp
-def _weighted_sum(weights: Array, vectors: Array, places: Places) -> Array:
+def _evaluate_weighted_sum(weights: Array, vectors: Array, places: Places) -> Array:
     senders, receivers, blocks = places
     senders = senders.reshape(-1, blocks.size)
     weights = weights.reshape(-1, blocks.size, 1, weights.shape[1])
@@ -84,8 +84,7 @@ def _weighted_sum(weights: Array, vectors: Array, places: Places) -> Array:
     return sum_runs(runs, receivers[:: blocks.size], blocks, len(vectors))
 
 
-@jax.custom_vjp
-def _products(ends: Array, starts: Array, places: Places) -> Array:
+def _evaluate_products(ends: Array, starts: Array, places: Places) -> Array:
     senders, receivers, blocks = places
     ends = take_owners(ends, receivers[:: blocks.size], blocks)
     in_runs = (-1, blocks.size, ends.shape[2])
@@ -94,6 +93,12 @@ def _products(ends: Array, starts: Array, places: Places) -> Array:
         for m in range(ends.shape[1])
     )
     return products.reshape(-1, ends.shape[2])
+
+
+# Apart, because sums over the same senders share what they gather: XLA's CPU backend would write
+# that out, an array for each place in a run, and read it again in each sum.
+_weighted_sum = jax.custom_vjp(compiled_apart(_evaluate_weighted_sum))
+_products = jax.custom_vjp(compiled_apart(_evaluate_products))
 
 
 def _weighted_sum_forward(

@@ -6,6 +6,9 @@ again: what the edges that leave a node carry lies at the reverses of the edges 
 and these are runs of known places. Each linear map here is therefore declared the derivative of
 its transpose, so that derivatives of any order gather, too. (Forward-mode differentiation is not
 declared; it works for graphs without a description.)
+
+The sums are compiled apart: XLA's CPU backend would fuse into them what is summed, and compute it
+number by number wherever they gather it from.
 """
 
 from collections.abc import Callable
@@ -15,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from mlip_core.typing import EdgeBlocks
+from mlip_core.utils.compiled_apart import compiled_apart
 
 Array = Any
 Map = Callable[[Array, Any], Array]
@@ -107,17 +111,20 @@ def _keep_places(fun: Map) -> Callable[[Array, Any], tuple[Array, Any]]:
     return lambda x, places: (fun(x, places), places)
 
 
+@compiled_apart
 def _sum_runs(x: Array, places: tuple[Array, Array]) -> Array:
     _, runs = places
     return sum(_take_or_zero(x, runs[:, place]) for place in range(runs.shape[1]))
 
 
+@compiled_apart
 def _sum_reverses(x: Array, places: tuple[Array, Array, EdgeBlocks]) -> Array:
     _, receivers, blocks = places
     runs = _take(x, blocks.reverse).reshape(-1, blocks.size, *x.shape[1:]).sum(axis=1)
     return _sum_runs(runs, (receivers[:: blocks.size], blocks.runs))
 
 
+@compiled_apart
 def _sum_pairs(x: Array, blocks: EdgeBlocks) -> Array:
     reverse_edges = _take_or_zero(blocks.reverse, blocks.pair_edges)
     own = _take_or_zero(x, blocks.pair_edges)

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mlip_core.training.metric_sums import Counts, count_of
@@ -97,10 +98,16 @@ def average_over_devices(
 
     Gradients are averaged by numbers of structures, metrics by what they are averages over.
     """
-    total = jax.lax.psum(counts, mesh.axis_names)
+    total = _sum_over_devices(counts, mesh)
     share = counts.graphs / jnp.maximum(total.graphs, 1)
     weighted = jax.tree.map(lambda gradient: gradient * share.astype(gradient.dtype), gradients)
     sums = {name: value * count_of(name, counts) for name, value in metrics.items()}
-    weighted, sums = jax.lax.psum((weighted, sums), mesh.axis_names)
+    weighted, sums = _sum_over_devices((weighted, sums), mesh)
     means = {name: value / jnp.maximum(count_of(name, total), 1) for name, value in sums.items()}
     return weighted, means, total
+
+
+def _sum_over_devices(tree: Any, mesh: Mesh) -> Any:
+    """As one array, for which the devices wait for one another once and not for each leaf."""
+    flat, unravel = ravel_pytree(tree)
+    return unravel(jax.lax.psum(flat, mesh.axis_names))

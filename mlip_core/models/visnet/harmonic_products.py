@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from mlip_core.models.equivariant.coupling import add_up
+from mlip_core.utils.compiled_apart import compiled_apart
 
 Array = Any
 Residuals = tuple[Array, Array]
@@ -45,8 +46,8 @@ def _plain_spread(harmonics: Array, weights: Array) -> Array:
     return add_up(terms)
 
 
-_project = jax.custom_vjp(_plain_project)
-_spread = jax.custom_vjp(_plain_spread)
+_project = jax.custom_vjp(compiled_apart(_plain_project))
+_spread = jax.custom_vjp(compiled_apart(_plain_spread))
 
 
 @jax.custom_vjp
