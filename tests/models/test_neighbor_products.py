@@ -1,6 +1,7 @@
 """Products over neighbours are the plain sums, and so are their first and second derivatives."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -72,6 +73,18 @@ def test_products_over_neighbors(edges):
             functools.partial(message_energy, edges=(senders, receivers, None)),
             random_arrays(len(senders)),
         )
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other backends fuse as they like")
+def test_no_vectors_of_senders_are_written_out(edges):
+    """Sums over the same senders share them, and each gathers them anew all the same."""
+    arrays = random_arrays(len(edges[0]))
+    slopes = functools.partial(squared_slopes, functools.partial(message_energy, edges=edges))
+    compiled = jax.jit(jax.grad(slopes, argnums=(0, 1, 2))).lower(*arrays).compile().as_text()
+    entry = compiled[compiled.index("ENTRY") :]
+    gathered = re.findall(r"gather[\w.]* = f32\[([\d,]+)\]", entry)
+    assert gathered, "the names of fusions have changed"
+    assert not [shape for shape in gathered if shape.endswith(f"{N_COMPONENTS},{N_CHANNELS}")]
 
 
 def test_products_with_harmonics():

@@ -67,6 +67,13 @@ def _results(force_field: ForceField, dtype: Any) -> dict[str, np.ndarray]:
     return {"forces": atoms.get_forces(), "stress": atoms.get_stress()}
 
 
+def test_tables_wait_on_the_device() -> None:
+    """In the precision of the device: each call of the force field would carry them there."""
+    for table in jax.tree.leaves(ForceField.from_mlip_network(NETWORKS["mace"]).tabulated.params):
+        assert isinstance(table, jax.Array)
+        assert table.dtype == jnp.float32
+
+
 def test_networks_without_such_functions_stay_as_they_are() -> None:
     config = Visnet.Config(num_layers=1, num_channels=8, num_heads=2)
     force_field = ForceField.from_mlip_network(Visnet(config, DATASET_INFO))
