@@ -58,6 +58,7 @@ def predict(
 
     errors = {"energy": Errors("eV/atom"), "forces": Errors("eV/Å"), "stress": Errors("eV/Å³")}
     n_structures = n_atoms = 0
+    other_keys: list[str] = []
     with (
         predictions_writer(output) as write,
         progress_bar("structures", None) as move_bar,
@@ -67,8 +68,15 @@ def predict(
             write(structure)
             n_structures, n_atoms = n_structures + 1, n_atoms + structure.n_atoms
             _add_errors(errors, structure)
+            other_keys = other_keys or _other_energies(structure)
             move_bar(advance=1)
     known = {name: error.summary() for name, error in errors.items() if error.count}
+    if not known and other_keys:
+        typer.echo(
+            f"no labels under {labels.energy_key!r}, so no errors; there is "
+            f"{', '.join(other_keys)}: name the right one with --label energy_key={other_keys[0]}",
+            err=True,
+        )
     if json:
         print_json({"structures": n_structures, "atoms": n_atoms, "errors": known})
         return
@@ -111,6 +119,13 @@ class Errors:
             "max": self.largest,
             "unit": self.unit,
         }
+
+
+def _other_energies(structure: "EvaluatedStructure") -> list[str]:
+    """Keys that may be those of its energy, if it has none under the key that was asked for."""
+    if structure.reference.interaction_energy is not None:
+        return []
+    return [key for key in structure.atoms.info if "energy" in key.lower()]
 
 
 def _add_errors(errors: dict[str, Errors], structure: "EvaluatedStructure") -> None:

@@ -60,6 +60,14 @@ def test_predictions_are_those_of_the_calculator(here, calculator):
         assert ("MLIP_stress" in atoms.info) == frame.pbc.all()
 
 
+def test_labels_under_another_key_are_told(here):
+    assert "--label" not in run("predict", MODEL, "frames.xyz", "-o", "out.xyz")
+    hint = "there is MLIP_energy, MLIP_interaction_energy: name the right one with --label"
+    assert hint in run("predict", MODEL, "out.xyz", "-o", "b.xyz")
+    named = ("--label", "energy_key=MLIP_energy")
+    assert hint not in run("predict", MODEL, "out.xyz", "-o", "c.xyz", *named)
+
+
 def test_errors_of_labels(here):
     run("predict", MODEL, "frames.xyz", "-o", "out.xyz")
     labels = ["--label", "energy_key=MLIP_energy", "--label", "forces_key=MLIP_forces"]
