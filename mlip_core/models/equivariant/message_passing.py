@@ -6,9 +6,11 @@ components are added up over the neighbours as small dense matrix products, and 
 coupled, once per node.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -19,6 +21,7 @@ from mlip_core.models.equivariant.irreps import Irrep, natural, products
 from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
 from mlip_core.models.neighbors import pairs_to_edges, sum_runs, take_senders
 from mlip_core.typing import EdgeBlocks
+from mlip_core.utils.compiled_apart import compiled_apart
 
 Array = Any
 
@@ -138,7 +141,7 @@ def pass_messages(
     if edges.blocks is not None and edges.blocks.pairs is not None:
         radial_weights = pairs_to_edges(radial_weights, edges.blocks)
     widths = [features[path.irrep_in].shape[2] for path in paths]
-    weights = dict(zip(paths, lax.split(radial_weights, widths, axis=1), strict=True))
+    weights = dict(zip(paths, _split(tuple(widths), radial_weights), strict=True))
     coupled: dict[Path, Array] = {}
     for degree in sorted({_degree_of_sum(path) for path in paths}):
         members = [path for path in paths if _degree_of_sum(path) == degree]
@@ -189,7 +192,7 @@ def _gather(features: Mapping[Irrep, Array], edges: Edges) -> dict[Irrep, list[A
     components = [part for x in features.values() for part in unstack(x, axis=0)]
     flat = jnp.concatenate(components, axis=1)
     gathered = take_senders(flat, edges.senders, edges.receivers, edges.blocks)
-    parts = iter(lax.split(gathered, [x.shape[1] for x in components], axis=1))
+    parts = iter(_split(tuple(x.shape[1] for x in components), gathered))
     return {irrep: [next(parts) for _ in range(irrep.dim)] for irrep in features}
 
 
@@ -214,3 +217,31 @@ def _sum_over_neighbours(edges: Edges, degree: int, columns: Array, n_nodes: int
         runs = multiply_each(harmonics.swapaxes(0, 1), in_runs)
     sums = sum_runs(runs, edges.receivers[::size], edges.blocks, n_nodes)
     return sums.swapaxes(0, 1)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _split(widths: tuple[int, ...], x: Array) -> tuple[Array, ...]:
+    """Columns that stand side by side, ``[n, sum of the widths]`` to ``[n, width]`` each."""
+    return tuple(lax.split(x, widths, axis=1))
+
+
+@jax.custom_vjp
+def _join(*parts: Array) -> Array:
+    """The transpose of ``_split``."""
+    return _concatenate(*parts)
+
+
+# Apart: loops into which XLA's CPU backend fuses a concatenation are not vectorised.
+@compiled_apart
+def _concatenate(*parts: Array) -> Array:
+    return jnp.concatenate(parts, axis=1)
+
+
+_split.defvjp(
+    lambda widths, x: (_split(widths, x), None),
+    lambda _, __, cotangents: (_join(*cotangents),),
+)
+_join.defvjp(
+    lambda *parts: (_join(*parts), parts),
+    lambda parts, cotangent: _split(tuple(part.shape[1] for part in parts), cotangent),
+)

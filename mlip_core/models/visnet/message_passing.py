@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mlip_core.models.batched_product import mix_channels
 from mlip_core.models.options import parse_activation
 from mlip_core.models.visnet.config import VisnetConfig
 from mlip_core.models.visnet.edges import Edges
@@ -62,7 +63,7 @@ class VisnetLayer(nn.Module):
         if vectors is None:
             plain = _apply(_columns(output, 2), summed)
             return state._replace(scalars=state.scalars + plain, vectors=received)
-        first, second, third, *ends = [vectors @ kernel for kernel in kernels]
+        first, second, third, *ends = [mix_channels(vectors, kernel) for kernel in kernels]
         of_vectors, of_products, plain = _split(_apply(output, summed), self.config.num_channels)
         products = jnp.sum(first * second, axis=1)
         edge_scalars, is_symmetric = state.edge_scalars, state.is_symmetric
