@@ -70,6 +70,12 @@ def _parse() -> argparse.Namespace:
     add("--rounds", type=int, default=5, help="how often participants take turns")
     add("--seconds", type=float, default=2.0, help="about how long a turn lasts")
     add("--first-steps", type=int, default=1, help="how often to time starts; 0: not at all")
+    add(
+        "--no-compiled-starts",
+        dest="compiled_starts",
+        action="store_false",
+        help="do not time the starts of compiled variants of eager libraries, which take minutes",
+    )
     add_turns(parser)
     add_environments(parser)
     add("--out", type=Path, help="path of the results, without suffix")
@@ -90,6 +96,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         seconds_per_turn=arguments.seconds,
         realtime=arguments.realtime,
         first_steps=arguments.first_steps,
+        compiled_starts=arguments.compiled_starts,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.models.cases import DATASETS, Case
-from benchmarks.models.participants import OURS, PEERS, Participant, python_of
+from benchmarks.models.participants import COMPILED, OURS, PEERS, Participant, python_of
 from benchmarks.models.statistics import Summary, seconds_of_batch, summarise
 from benchmarks.models.worker import Worker, WorkerError, running
 
@@ -37,6 +37,7 @@ class Settings:
         seconds_per_turn: how long about a turn lasts.
         realtime: whether a participant comes before other processes in its turn.
         first_steps: how often the first step is timed, cold and warm; 0 for not at all.
+        compiled_starts: whether also of variants that are compiled by choice, which takes minutes.
     """
 
     data: Path
@@ -47,6 +48,7 @@ class Settings:
     seconds_per_turn: float = 2.0
     realtime: bool = False
     first_steps: int = 1
+    compiled_starts: bool = True
 
 
 @dataclass
@@ -129,6 +131,8 @@ def _measure_first_steps(
     results: dict[str, Measured],
 ) -> None:
     for participant in participants_of(case, participants):
+        if participant.variant == COMPILED and not settings.compiled_starts:
+            continue
         _logger.info("%s: first steps of %s", case.name, participant.name)
         result = results[participant.name]
         cold, warm, memory = [], [], []

@@ -9,6 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = HERE / ".envs"
 ALL = frozenset({"mace", "nequip", "visnet"})
+COMPILED = "compile"
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ PEERS = (
     Participant("mlip 0.1.10", "mlip01", ALL),
     Participant("mlip 0.2.5", "mlip02", ALL),
     Participant("mace-torch 0.3.16", "mace_torch", frozenset({"mace"}), "eager"),
-    Participant("mace-torch 0.3.16, compiled", "mace_torch", frozenset({"mace"}), "compile"),
+    Participant("mace-torch 0.3.16, compiled", "mace_torch", frozenset({"mace"}), COMPILED),
     Participant("nequip 0.19.1", "nequip", frozenset({"nequip"}), "eager"),
-    Participant("nequip 0.19.1, compiled", "nequip", frozenset({"nequip"}), "compile"),
+    Participant("nequip 0.19.1, compiled", "nequip", frozenset({"nequip"}), COMPILED),
 )
 ENVIRONMENT_NAMES = tuple(dict.fromkeys(participant.peer for participant in PEERS))
 
