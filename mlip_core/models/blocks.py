@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mlip_core.models.batched_product import mix_channels
+from mlip_core.models.channel_mixing import mix_channels
 from mlip_core.models.equivariant.coupling import add_up
 from mlip_core.models.equivariant.irreps import SCALAR, Irrep
 from mlip_core.models.initializers import ZEROS, normal

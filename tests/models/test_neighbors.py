@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from mlip_core.models import neighbors
-from mlip_core.models.batched_product import multiply_each, multiply_each_transposed
 from mlip_core.simulation.ase.padded_graph import PaddedGraphBuilder
 from tests.models.physics import CUTOFF, crystal, molecule
 
@@ -101,23 +100,3 @@ def test_pairs(graph):
         lambda x: (is_real * x)[blocks.pairs],
         x,
     )
-
-
-def test_products_of_small_matrices():
-    a, x = RNG.normal(size=(4, 3, 5)), RNG.normal(size=(4, 5, 2))
-    np.testing.assert_allclose(multiply_each(a, x), a @ x, atol=1e-14)
-    u = RNG.normal(size=(4, 3, 2))
-    np.testing.assert_allclose(multiply_each_transposed(u, x), u @ x.swapaxes(1, 2), atol=1e-14)
-    for place in range(2):
-
-        def ours(factor, place=place):
-            factors = [a, x]
-            factors[place] = factor
-            return multiply_each(*factors)
-
-        def plain(factor, place=place):
-            factors = [a, x]
-            factors[place] = factor
-            return factors[0] @ factors[1]
-
-        assert_same(ours, plain, jnp.asarray([a, x][place]))

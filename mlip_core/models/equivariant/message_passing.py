@@ -2,8 +2,8 @@
 
 The literal form couples each edge's features h with its spherical harmonics Y to a message and adds
 the messages up. Coupling is linear, so it commutes with the sum: here the plain products of the
-components are added up over the neighbours as small dense matrix products, and the sums are
-coupled, once per node.
+components are added up over the neighbours (:mod:`.neighbor_sums`), and the sums are coupled, once
+per node. Messages that are scalars are coupled edge by edge, which is less than all products.
 """
 
 import functools
@@ -14,12 +14,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mlip_core.models.batched_product import multiply_each
 from mlip_core.models.edge_geometry import edge_geometry, pair_lengths
-from mlip_core.models.equivariant.coupling import add_up, couple_products, unstack
+from mlip_core.models.equivariant.coupling import couple_products
 from mlip_core.models.equivariant.irreps import Irrep, natural, products
+from mlip_core.models.equivariant.neighbor_sums import (
+    find_places,
+    neighbor_sums,
+    plain_neighbor_sums,
+)
 from mlip_core.models.equivariant.spherical_harmonics import spherical_harmonics
-from mlip_core.models.neighbors import pairs_to_edges, sum_runs, take_senders
 from mlip_core.typing import EdgeBlocks
 from mlip_core.utils.compiled_apart import compiled_apart
 
@@ -136,87 +139,37 @@ def pass_messages(
         For each output irrep ``[2 l + 1, n_nodes, sum of the multiplicities of its paths]``, paths
         side by side in their order.
     """
-    n_nodes = next(iter(features.values())).shape[1]
-    gathered = _gather(features, edges)
-    if edges.blocks is not None and edges.blocks.pairs is not None:
-        radial_weights = pairs_to_edges(radial_weights, edges.blocks)
-    widths = [features[path.irrep_in].shape[2] for path in paths]
-    weights = dict(zip(paths, _split(tuple(widths), radial_weights), strict=True))
+    widths = tuple(features[path.irrep_in].shape[2] for path in paths)
+    weights = dict(zip(paths, _split(widths, radial_weights), strict=True))
+    places = find_places(edges.senders, edges.receivers, edges.blocks)
     coupled: dict[Path, Array] = {}
-    for degree in sorted({_degree_of_sum(path) for path in paths}):
-        members = [path for path in paths if _degree_of_sum(path) == degree]
-        columns = [
-            _columns(gathered[path.irrep_in], weights[path], edges, path) for path in members
-        ]
-        flat = jnp.concatenate([x for own in columns for x in own], axis=1)
-        sums = _sum_over_neighbours(edges, degree, flat, n_nodes)
-        sizes = [sum(x.shape[1] for x in own) for own in columns]
-        for path, own_sums in zip(members, lax.split(sums, sizes, axis=2), strict=True):
-            is_coupled = path.irrep_out.degree == 0
-            coupled[path] = own_sums if is_coupled else _couple_sums(own_sums, path)
+    for irrep, senders_features in features.items():
+        own = [path for path in paths if path.irrep_in == irrep]
+        factors = (
+            tuple(path.irrep_out.degree == 0 for path in own),
+            tuple(weights[path] for path in own),
+            senders_features,
+            tuple(edges.harmonics[path.degree] for path in own),
+        )
+        if places is None:
+            sums = plain_neighbor_sums(*factors, edges.senders, edges.receivers)
+        else:
+            sums = neighbor_sums(*factors, places)
+        coupled |= {path: _couple_sums(x, path) for path, x in zip(own, sums, strict=True)}
     return {
         irrep: jnp.concatenate([coupled[path] for path in paths if path.irrep_out == irrep], axis=2)
         for irrep in dict.fromkeys(path.irrep_out for path in paths)
     }
 
 
-def _degree_of_sum(path: Path) -> int:
-    """Of the harmonics that products are summed with: none if they are coupled edge by edge."""
-    return 0 if path.irrep_out.degree == 0 else path.degree
-
-
-def _columns(features: Sequence[Array], weights: Array, edges: Edges, path: Path) -> list[Array]:
-    """What is summed over the neighbours for a path, arrays ``[n_edges, multiplicity]``.
-
-    The weighted components of the features; for scalar messages the weighted message itself,
-    which is less than all products of components.
-    """
-    if path.irrep_out.degree > 0 or path.degree == 0:
-        return [weights * x for x in features]
-    components = unstack(edges.harmonics[path.degree], axis=0)
-    products = zip(features, components, strict=True)
-    scalar = add_up(x * y[:, None] for x, y in products)
-    return [(2 * path.degree + 1) ** -0.5 * weights * scalar]
-
-
 def _couple_sums(sums: Array, path: Path) -> Array:
-    """Couple summed products ``[2 degree + 1, n_nodes, (2 l_in + 1) * multiplicity]``."""
-    degree, n_nodes, _ = sums.shape
-    products = sums.reshape(degree, n_nodes, path.irrep_in.dim, -1).transpose(2, 0, 1, 3)
-    products = products.reshape(-1, *products.shape[2:])
+    """From sums of products of components to components of the path's output."""
+    if path.irrep_out.degree == 0:
+        return (2 * path.degree + 1) ** -0.5 * sums[None]
+    if path.degree == 0:
+        return sums[:, 0]
+    products = sums.reshape(-1, *sums.shape[2:])
     return couple_products(products, path.irrep_in.degree, path.degree, path.irrep_out.degree)
-
-
-def _gather(features: Mapping[Irrep, Array], edges: Edges) -> dict[Irrep, list[Array]]:
-    """The components of the senders' features, each ``[n_edges, multiplicity]``, in one gather."""
-    components = [part for x in features.values() for part in unstack(x, axis=0)]
-    flat = jnp.concatenate(components, axis=1)
-    gathered = take_senders(flat, edges.senders, edges.receivers, edges.blocks)
-    parts = iter(_split(tuple(x.shape[1] for x in components), gathered))
-    return {irrep: [next(parts) for _ in range(irrep.dim)] for irrep in features}
-
-
-def _sum_over_neighbours(edges: Edges, degree: int, columns: Array, n_nodes: int) -> Array:
-    """Sum of ``columns x harmonics`` over the edges of each receiver.
-
-    Args:
-        edges: the edges.
-        degree: of the harmonics.
-        columns: ``[n_edges, n_columns]``.
-        n_nodes: how many receivers there are.
-
-    Returns:
-        ``[2 degree + 1, n_nodes, n_columns]``.
-    """
-    size = edges.blocks.size if edges.blocks else 1
-    in_runs = columns.reshape(-1, size, columns.shape[1])
-    if degree == 0:
-        runs = in_runs.sum(axis=1)[:, None]
-    else:
-        harmonics = edges.harmonics[degree].reshape(2 * degree + 1, -1, size)
-        runs = multiply_each(harmonics.swapaxes(0, 1), in_runs)
-    sums = sum_runs(runs, edges.receivers[::size], edges.blocks, n_nodes)
-    return sums.swapaxes(0, 1)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

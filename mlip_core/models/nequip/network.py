@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mlip_core.models.batched_product import mix_channels
 from mlip_core.models.blocks import (
     Features,
     RadialEmbeddingBlock,
     mix_by_species,
     select_by_species,
 )
+from mlip_core.models.channel_mixing import mix_channels
 from mlip_core.models.equivariant.irreps import SCALAR, Irrep, parse_irreps
 from mlip_core.models.equivariant.message_passing import Edges, embed_edges, pass_messages
 from mlip_core.models.initializers import normal

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mlip_core.models.batched_product import mix_channels
+from mlip_core.models.channel_mixing import mix_channels
 from mlip_core.models.options import parse_activation
 from mlip_core.models.visnet.config import VisnetConfig
 from mlip_core.models.visnet.edges import Edges
